@@ -1,0 +1,1 @@
+"""How popular will an anime be? From crawled pages to an honest answer, as a Dagster asset graph."""
