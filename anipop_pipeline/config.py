@@ -1,0 +1,158 @@
+"""Every dial: type, bound, default, reason.
+
+`anipop.toml` in the working folder overrides a default for good, the launchpad of the UI for one run.
+
+Belongs here: what a person may turn. Does not: secrets and places, which come from the environment (resources.py).
+"""
+
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+from pydantic import ConfigDict, Field, ValidationError
+
+from anipop_pipeline.errors import SettingError
+
+DIALS_FILE = Path("anipop.toml")
+
+
+class Dials(dg.Config):
+    """One asset's dials: unknown names are errors, and defaults come from anipop.toml where it names them."""
+
+    model_config = ConfigDict(extra="forbid", validate_default=True)
+
+    @classmethod
+    def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
+        """Take defaults from the class's section of anipop.toml."""
+        super().__pydantic_init_subclass__(**kwargs)
+        override_defaults(cls, section(cls.__name__))
+
+
+def section(name: str) -> dict[str, Any]:
+    """Return one section of anipop.toml, empty where there is none."""
+    if not DIALS_FILE.exists():
+        return {}
+    try:
+        return dict(tomllib.loads(DIALS_FILE.read_text(encoding="utf-8")).get(name, {}))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as broken:
+        raise SettingError(f"cannot be read: {broken}", where=str(DIALS_FILE.resolve()), fix="mend the TOML") from None
+
+
+def override_defaults(dials: type[Dials], values: dict[str, Any]) -> None:
+    """Set new defaults; a name or a value that the dials do not allow is an error."""
+    try:
+        dials(**values)
+    except ValidationError as wrong:
+        said = "; ".join(f"{'.'.join(map(str, error['loc']))}: {error['msg']}" for error in wrong.errors())
+        raise SettingError(
+            f"[{dials.__name__}] {said}",
+            where=str(DIALS_FILE.resolve()),
+            fix=f"choose from {', '.join(dials.model_fields)}",
+        ) from None
+    for name, value in values.items():
+        dials.model_fields[name].default = value
+    if values:
+        dials.model_rebuild(force=True)
+
+
+def check_sections() -> None:
+    """Refuse sections of anipop.toml that no class of dials reads."""
+    if DIALS_FILE.exists():
+        known = {dials.__name__ for dials in Dials.__subclasses__()}
+        unknown = set(tomllib.loads(DIALS_FILE.read_text(encoding="utf-8"))) - known
+        if unknown:
+            raise SettingError(
+                f"no dials are called {', '.join(sorted(unknown))}",
+                where=str(DIALS_FILE.resolve()),
+                fix=f"choose from {', '.join(sorted(known))}",
+            )
+
+
+class DemoConfig(Dials):
+    """The invented site."""
+
+    anime: int = Field(400, ge=20, le=100_000, description="How many titles the demo world has.")
+    seed: int = Field(7, ge=0, description="Another seed invents another world.")
+
+
+class CrawlConfig(Dials):
+    """How a crawl asks; the site's own robots.txt has the last word."""
+
+    requests_per_second: float = Field(
+        1.0, gt=0, le=1000, description="One limit for the whole run on a real site; the demo has none."
+    )
+    parallel: int = Field(8, ge=1, le=32, description="Requests under way at once, within the limit.")
+    tries: int = Field(4, ge=1, le=10, description="Attempts before a page counts as failed.")
+    budget: int = Field(0, ge=0, description="Requests that one crawl step may make; 0 sets no bound.")
+    max_age_days: float = Field(30.0, ge=0, description="A page that was fetched within these days is not asked again.")
+    first_pages: int = Field(0, ge=0, description="Pages of the top list to read; 0 reads all of it.")
+
+
+class ParseConfig(Dials):
+    """How pages become rows."""
+
+    workers: int = Field(1, ge=1, le=256, description="Processes that parse; more than one pays from 5,000 pages on.")
+    pages_at_once: int = Field(200, ge=1, le=10_000, description="Pages that one process holds in memory.")
+    max_reject_share: float = Field(
+        0.2, ge=0, le=1, description="More rejects than this say that the site's layout has changed."
+    )
+
+
+class CorpusConfig(Dials):
+    """Which parsed anime and characters are fit to learn from."""
+
+    min_words: int = Field(20, ge=1, description="A shorter synopsis tells no story.")
+    min_description_words: int = Field(1, ge=1, description="A shorter description says nothing of a character.")
+    spoilers: bool = Field(False, description="Count hidden text of biographies as description, too.")
+    need_characters: bool = Field(True, description="Drop anime without a usable main character, as the paper does.")
+
+
+class SplitConfig(Dials):
+    """Who is tested on what."""
+
+    seed: int = Field(42, description="Seed of the split to quote; the paper's is 42.")
+    test_share: float = Field(0.185, gt=0, lt=1, description="Share of anime tested in `published`; the paper's.")
+    repeats: int = Field(30, ge=1, le=1000, description="Split seeds of `published`, since one split means little.")
+    folds: int = Field(5, ge=2, le=50, description="Folds of `grouped`.")
+    temporal_share: float = Field(
+        0.2, gt=0, lt=1, description="Youngest share of anime, rounded to whole years, that `temporal` tests on."
+    )
+
+
+class EncoderConfig(Dials):
+    """Which models turn texts and pictures into vectors."""
+
+    text_model: str = Field("auto", description="A Hugging Face id, a folder, or auto: gpt2, on the demo a tiny one.")
+    image_model: str = Field("auto", description="The same for pictures; auto is microsoft/resnet-50.")
+    revision: str = Field("main", description="Revision of a model from a hub; pin a commit to repeat a result.")
+    encoders: str = Field("on", pattern="^(on|none)$", description="none leaves all embeddings absent.")
+    device: str = Field("auto", pattern="^(auto|cpu|cuda|mps)$", description="Where models run.")
+    synopsis_tokens: int = Field(128, ge=1, le=1024, description="The paper cuts a synopsis here.")
+    description_tokens: int = Field(256, ge=1, le=1024, description="The paper cuts all descriptions together here.")
+    batch: int = Field(32, ge=1, le=4096, description="Texts or pictures that go through a model at once.")
+
+
+class TrainConfig(Dials):
+    """How regressors are fitted."""
+
+    seed: int = Field(42, description="Seed of every fit.")
+    epochs: int = Field(30, ge=1, le=1000, description="Most epochs of a neural fit; it stops early.")
+    cheap_repeats: int = Field(30, ge=1, le=1000, description="Split seeds that the cheap experiments run on.")
+    picture_side: int = Field(48, ge=16, le=256, description="Pixels of the side to which posters shrink for the CNN.")
+
+
+class MetricsConfig(Dials):
+    """How results are judged."""
+
+    samples: int = Field(1000, ge=50, le=100_000, description="Bootstrap samples over clusters behind each interval.")
+    seed: int = Field(42, description="Seed of the bootstrap.")
+    own_range: bool = Field(
+        False, description="Scale to 0..1 by the test part's own extremes, as published, and not by the corpus's."
+    )
+
+
+class ComparablesConfig(Dials):
+    """Which titles are called near."""
+
+    neighbours: int = Field(5, ge=1, le=50, description="How many for each way of comparing.")

@@ -1,0 +1,348 @@
+"""Where bytes live: paths, whole-or-nothing writes, manifests, generations, cached vectors.
+
+Layout: <root>/<site>/{raw,tables,models,reports} and <root>/cache. An asset is a folder; each version of it lies in a
+folder of its own, named by content; `manifest.json` names the version that counts and is written last, so that a
+killed run leaves the last good state.
+
+Belongs here: everything that knows a path below the lake's root, but for raw pages (raw.py). Does not: what a table
+means, and anything of Dagster (resources.py carries values between assets and this module).
+"""
+
+import hashlib
+import json
+import re
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+from upath import UPath
+
+from anipop_pipeline.errors import CorruptFile, MissingTable, MixedGenerations, SettingError
+from anipop_pipeline.storage import is_local, place, staging, write_json, writing
+
+SITE_NAME = re.compile(r"(?P<name>[a-z][a-z0-9-]{0,31})(@(?P<as_of>\d{4}-\d{2}-\d{2}))?")
+CRAWLED = ("demo", "mal")
+REPORTS = frozenset({"metrics", "audit", "learning_curves", "report", "dataset_card", "comparables"})
+TABLE = "table.parquet"
+
+
+class AbsentTable(pl.DataFrame):
+    """An empty table that says why it is empty."""
+
+    def __init__(self, reason: str, schema: Mapping[str, Any] | None = None) -> None:
+        super().__init__(schema=dict(schema or {}))
+        self.reason = reason
+
+
+@dataclass(frozen=True)
+class Folder:
+    """An artefact of several files; a Parquet file is a frame, everything else bytes."""
+
+    files: Mapping[str, pl.DataFrame | bytes] = field(default_factory=dict)
+    absent: str | None = None
+    notes: Mapping[str, Any] = field(default_factory=dict)
+
+    def table(self, name: str = "table") -> pl.DataFrame:
+        """Return one of its tables; an absent folder has none."""
+        frame = self.files[f"{name}.parquet"]
+        if not isinstance(frame, pl.DataFrame):
+            raise TypeError(f"{name} is no table")
+        return frame
+
+    def content(self, name: str) -> bytes:
+        """Return one of its plain files."""
+        content = self.files[name]
+        if not isinstance(content, bytes):
+            raise TypeError(f"{name} is a table")
+        return content
+
+
+def reason_absent(value: object) -> str | None:
+    """Return why a value is absent, or None when it is there.
+
+    >>> reason_absent(AbsentTable("no portraits")), reason_absent(pl.DataFrame())
+    ('no portraits', None)
+    """
+    if isinstance(value, AbsentTable):
+        return value.reason
+    return value.absent if isinstance(value, Folder) else None
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What counts as an asset's present state, and what it was made from."""
+
+    asset: str
+    site: str
+    digest: str
+    files: Mapping[str, Mapping[str, Any]]
+    lineage: Mapping[str, str]
+    absent: str | None
+    notes: Mapping[str, Any]
+    written_at: str
+
+    def ancestry(self) -> dict[str, str]:
+        """Return the digest of this asset and of everything that it stands on."""
+        return {**self.lineage, self.asset: self.digest}
+
+
+@dataclass(frozen=True)
+class Lake:
+    """One site's part of a lake; a view `NAME@DATE` has tables of its own over the raw pages of NAME."""
+
+    root: UPath
+    site: str
+    spool_root: Path | None = None
+
+    @property
+    def name(self) -> str:
+        """Return the site's name without its date."""
+        return self.site.partition("@")[0]
+
+    @property
+    def as_of(self) -> date | None:
+        """Return the date of a view, None for the present."""
+        day = self.site.partition("@")[2]
+        return date.fromisoformat(day) if day else None
+
+    @property
+    def folder(self) -> UPath:
+        """Return the folder of this site's tables, models and reports."""
+        return self.root / self.site
+
+    @property
+    def raw_folder(self) -> UPath:
+        """Return the folder of this site's raw pages, which views share."""
+        return self.root / self.name / "raw"
+
+    @property
+    def spool(self) -> Path:
+        """Return a local folder for files that are still being written."""
+        return self._local("spool") / self.name
+
+    @property
+    def models_cache(self) -> Path:
+        """Return a local folder for checkpoints that were built here."""
+        return self._local("cache") / "models"
+
+    def _local(self, what: str) -> Path:
+        if what == "spool" and self.spool_root is not None:
+            return self.spool_root
+        if is_local(self.root):
+            return Path(self.root.path) / what
+        return Path(tempfile.gettempdir()) / "anipop" / hashlib.sha256(str(self.root).encode()).hexdigest()[:12] / what
+
+    def asset_folder(self, asset: str) -> UPath:
+        """Return the folder that holds every version of an asset."""
+        room = "models" if asset.startswith("model_") else "reports" if asset in REPORTS else "tables"
+        return self.folder / room / asset
+
+    def imported(self) -> dict[str, Any] | None:
+        """Return what an import said about itself; None for a site that is crawled."""
+        declaration = self.root / self.name / "site.json"
+        return json.loads(declaration.read_text()) if declaration.exists() else None
+
+    # Reading
+
+    def manifest(self, asset: str) -> Manifest:
+        """Return an asset's manifest; MissingTable names the command that makes it."""
+        path = self.asset_folder(asset) / "manifest.json"
+        try:
+            return Manifest(**json.loads(path.read_text()))
+        except FileNotFoundError:
+            raise MissingTable(
+                f"{asset} has not been made for site {self.site}",
+                where=str(path),
+                fix=f"dagster asset materialize --select '{asset}', or '*{asset}' with everything before it",
+            ) from None
+        except (ValueError, TypeError) as broken:
+            raise CorruptFile(
+                f"the manifest of {asset} cannot be read: {broken}",
+                where=str(path),
+                fix=f"delete that file and run dagster asset materialize --select '{asset}'",
+            ) from broken
+
+    def has(self, asset: str) -> bool:
+        """Return whether an asset was ever made here."""
+        return (self.asset_folder(asset) / "manifest.json").exists()
+
+    def load_table(self, asset: str) -> pl.DataFrame:
+        """Return an asset's table, an AbsentTable when it is absent."""
+        return self.load_table_of(self.manifest(asset))
+
+    def load_table_of(self, manifest: Manifest) -> pl.DataFrame:
+        """Return the table that a manifest names."""
+        frame = self._read(manifest, TABLE) if TABLE in manifest.files else pl.DataFrame()
+        if manifest.absent is not None:
+            return AbsentTable(manifest.absent, frame.schema if isinstance(frame, pl.DataFrame) else None)
+        if not isinstance(frame, pl.DataFrame):
+            raise TypeError(f"{manifest.asset} has no table")
+        return frame
+
+    def load_folder(self, asset: str) -> Folder:
+        """Return all files of an asset."""
+        return self.load_folder_of(self.manifest(asset))
+
+    def load_folder_of(self, manifest: Manifest) -> Folder:
+        """Return all files that a manifest names."""
+        files = {name: self._read(manifest, name) for name in manifest.files}
+        return Folder(files=files, absent=manifest.absent, notes=manifest.notes)
+
+    def path_of(self, asset: str, file: str) -> UPath:
+        """Return where a file of an asset's present version lies."""
+        return self.asset_folder(asset) / self.manifest(asset).digest / file
+
+    def _read(self, manifest: Manifest, name: str) -> pl.DataFrame | bytes:
+        path = self.asset_folder(manifest.asset) / manifest.digest / name
+        fix = f"delete {path.parent} and run dagster asset materialize --select '{manifest.asset}'"
+        try:
+            content: bytes = path.read_bytes()
+        except FileNotFoundError:
+            raise CorruptFile(f"{name} of {manifest.asset} is gone", where=str(path), fix=fix) from None
+        if hashlib.sha256(content).hexdigest() != manifest.files[name]["sha256"]:
+            raise CorruptFile(f"{name} of {manifest.asset} is not what was written", where=str(path), fix=fix)
+        return pl.read_parquet(BytesIO(content)) if name.endswith(".parquet") else content
+
+    # Writing
+
+    def save(self, asset: str, value: pl.DataFrame | Folder, inputs: Mapping[str, Manifest], now: datetime) -> Manifest:
+        """Return the manifest of a value that now counts as the asset's state."""
+        folder = _as_folder(value)
+        with writing(self.root), staging(self.root) as stage:
+            files = {name: _stage(stage / name, content) for name, content in sorted(folder.files.items())}
+            manifest = Manifest(
+                asset=asset,
+                site=self.site,
+                digest=_digest(files, folder.absent),
+                files=files,
+                lineage=merge_lineage(asset, inputs, self),
+                absent=folder.absent,
+                notes=dict(folder.notes),
+                written_at=now.isoformat(timespec="seconds"),
+            )
+            target = self.asset_folder(asset)
+            previous = self.manifest(asset).digest if self.has(asset) else None
+            for name in files:
+                place(stage / name, target / manifest.digest / name)
+            write_json(target / "manifest.json", manifest.__dict__, stage)
+        self._forget(target, keep={manifest.digest, previous})
+        return manifest
+
+    def _forget(self, target: UPath, keep: set[str | None]) -> None:
+        """Delete versions before the last one: a reader may still be in the last."""
+        for version in target.iterdir():
+            if version.is_dir() and version.name not in keep:
+                version.fs.rm(version.path, recursive=True)
+
+    # Vectors, cached by content
+
+    def find_vectors(self, encoder: str, keys: pl.Series) -> pl.DataFrame:
+        """Return those of the asked vectors (key, vector) that an earlier run computed."""
+        folder = self.root / "cache" / "embeddings" / encoder
+        asked = pl.DataFrame({"key": keys.unique()}, schema={"key": pl.String})
+        parts = [
+            pl.read_parquet(BytesIO(part.read_bytes())).join(asked, on="key", how="semi")
+            for part in (sorted(folder.glob("*.parquet")) if folder.exists() else [])
+        ]
+        empty = pl.DataFrame(schema={"key": pl.String, "vector": pl.List(pl.Float32)})
+        return pl.concat([empty, *parts]).unique("key", keep="first", maintain_order=True)
+
+    def keep_vectors(self, encoder: str, vectors: pl.DataFrame) -> None:
+        """Keep computed vectors (key, vector); the part is named by its keys, so two runs do no harm."""
+        keys = hashlib.sha256("".join(sorted(vectors["key"].to_list())).encode()).hexdigest()[:32]
+        with writing(self.root), staging(self.root) as stage:
+            _stage(stage / "part.parquet", vectors.sort("key"))
+            place(stage / "part.parquet", self.root / "cache" / "embeddings" / encoder / f"{keys}.parquet")
+
+
+def open_lake(root: str, site: str, spool: str | None = None) -> Lake:
+    """Return the lake of a site; SettingError lists the sites that there are.
+
+    >>> open_lake("memory://doc", "demo@2025-01-31").as_of
+    datetime.date(2025, 1, 31)
+    """
+    lake = Lake(UPath(root), site, Path(spool) if spool else None)
+    match = SITE_NAME.fullmatch(site)
+    known = sites(lake.root)
+    if match is None or match["name"] not in known:
+        raise SettingError(
+            f"there is no site {site!r}; there are: {', '.join(known)}, and each with @YYYY-MM-DD as of that date",
+            where="ANIPOP_SITE",
+            fix=f"set ANIPOP_SITE to one of {', '.join(known)}",
+        )
+    if match["as_of"]:
+        try:
+            date.fromisoformat(match["as_of"])
+        except ValueError as wrong:
+            raise SettingError(f"no date: {wrong}", where="ANIPOP_SITE", fix="write NAME@YYYY-MM-DD") from None
+    return lake
+
+
+def sites(root: UPath) -> list[str]:
+    """Return the names of all sites: those that can be crawled, then imports."""
+    imports = sorted(folder.parent.name for folder in root.glob("*/site.json")) if root.exists() else []
+    return [*CRAWLED, *imports]
+
+
+def merge_lineage(asset: str, inputs: Mapping[str, Manifest], lake: Lake) -> dict[str, str]:
+    """Return the digests of all ancestors; inputs that disagree about one raise MixedGenerations."""
+    seen: dict[str, str] = {}
+    for manifest in inputs.values():
+        for ancestor, digest in manifest.ancestry().items():
+            if seen.setdefault(ancestor, digest) != digest:
+                stale = _stale(ancestor, inputs, lake)
+                raise MixedGenerations(
+                    f"the inputs of {asset} were made from different versions of {ancestor}",
+                    where=f"site {lake.site}: {', '.join(sorted(inputs))}",
+                    fix=f"dagster asset materialize --select '{','.join(stale)}'",
+                )
+    return seen
+
+
+def _stale(ancestor: str, inputs: Mapping[str, Manifest], lake: Lake) -> list[str]:
+    """Return the assets between the ancestor and the inputs that stand on an old version of something."""
+    names = {name for manifest in inputs.values() for name in manifest.ancestry()}
+    present = {name: lake.manifest(name) for name in sorted(names) if lake.has(name)}
+    after = {name for name, manifest in present.items() if ancestor in manifest.lineage}
+    current = {name: manifest.digest for name, manifest in present.items()}
+
+    def stale(name: str) -> bool:
+        return any(current.get(up) != digest for up, digest in present[name].lineage.items())
+
+    old = {name for name in after if stale(name)}
+    onward = {name for name in after if old & set(present[name].lineage)}
+    return sorted(old | onward) or [ancestor]
+
+
+def _as_folder(value: pl.DataFrame | Folder) -> Folder:
+    if isinstance(value, Folder):
+        return value
+    return Folder({TABLE: pl.DataFrame(schema=value.schema) if value.is_empty() else value}, reason_absent(value))
+
+
+def _digest(files: Mapping[str, Mapping[str, Any]], absent: str | None) -> str:
+    parts = [f"{name}={entry['sha256']}" for name, entry in sorted(files.items())]
+    return hashlib.sha256("\n".join([*parts, f"absent={absent}"]).encode()).hexdigest()[:16]
+
+
+def _stage(path: Path, content: pl.DataFrame | bytes) -> dict[str, Any]:
+    """Return what a manifest says about a file, having written it to local staging."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    entry: dict[str, Any] = {}
+    if isinstance(content, pl.DataFrame):
+        content.write_parquet(path, compression="zstd")
+        entry = {"rows": content.height, "columns": {name: str(kind) for name, kind in content.schema.items()}}
+    else:
+        path.write_bytes(content)
+    with path.open("rb") as staged:
+        return {"sha256": hashlib.file_digest(staged, "sha256").hexdigest(), "bytes": path.stat().st_size, **entry}
+
+
+def clock() -> datetime:
+    """Return the time now; everything else is told the time."""
+    return datetime.now(UTC)

@@ -1,0 +1,84 @@
+"""What a table, the texts and the pictures of an anime say about it, before anything is fitted.
+
+Belongs here: features that need no training. Does not: scaling, vocabularies, imputation, which are fitted on train
+parts alone (train.py), and vectors of encoders (embed.py).
+"""
+
+import polars as pl
+
+from anipop_pipeline.stages.tables.features import TabularFeatures
+
+AWARDS = "Award Winning"
+FRANCHISE = [
+    "sequel",
+    "prequel",
+    "parent story",
+    "side story",
+    "full story",
+    "summary",
+    "spin-off",
+    "alternative version",
+    "alternative setting",
+]
+QUARTERS = "(?i)^(winter|spring|summer|fall)"
+
+
+def tabular(corpus: pl.DataFrame, anime: pl.DataFrame) -> pl.DataFrame:
+    """Return one row of table features for each anime of the corpus; relatives are sought among all parsed anime."""
+    relatives = earlier_relatives(corpus, anime)
+    season = pl.col("season").str.extract(QUARTERS).str.to_lowercase()
+    by_month = pl.Series(["winter", "spring", "summer", "fall"])
+    month = (pl.col("aired_from").dt.month() - 1) // 3
+    rows = corpus.join(relatives, on="anime_id", how="left", validate="1:1").with_columns(
+        genres=pl.col("genres").list.filter(pl.element() != AWARDS),
+        award_winning=pl.col("genres").list.contains(AWARDS),
+        relatives=pl.col("relatives").fill_null(0),
+        sequel=pl.col("relatives").fill_null(0) > 0,
+        quarter=pl.coalesce(season, month.replace_strict(range(4), by_month, default=None, return_dtype=pl.String)),
+    )
+    return TabularFeatures.validate(rows.select(TabularFeatures.column_names()).sort("anime_id"), cast=True)
+
+
+def earlier_relatives(corpus: pl.DataFrame, anime: pl.DataFrame) -> pl.DataFrame:
+    """Return how many relatives of each anime aired strictly before it, and their mean score."""
+    links = (
+        anime.select("anime_id", "relations")
+        .explode("relations", empty_as_null=True, keep_nulls=True)
+        .filter(pl.col("relations").is_not_null())
+        .unnest("relations")
+        .filter((pl.col("kind") == "anime") & pl.col("relation").str.to_lowercase().is_in(FRANCHISE))
+        .select("anime_id", "related_id")
+    )
+    both = pl.concat([links, links.select(anime_id="related_id", related_id="anime_id")]).unique()
+    mine = corpus.select("anime_id", "aired_from")
+    theirs = anime.select(related_id="anime_id", their_start="aired_from", their_score="score")
+    earlier = (
+        both.join(mine, on="anime_id", how="inner", validate="m:1")
+        .join(theirs, on="related_id", how="inner", validate="m:1")
+        .filter(pl.col("their_start") < pl.col("aired_from"))
+    )
+    return (
+        earlier.group_by("anime_id")
+        .agg(relatives=pl.len().cast(pl.Int64), relatives_score=pl.col("their_score").mean())
+        .sort("anime_id")
+    )
+
+
+def descriptions(roles: pl.DataFrame, characters: pl.DataFrame) -> pl.DataFrame:
+    """Return the descriptions of an anime's main characters joined by a space, in the order of its page."""
+    return (
+        roles.join(characters, on="character_id", how="inner", validate="m:1")
+        .sort("anime_id", "position", "character_id")
+        .group_by("anime_id", maintain_order=True)
+        .agg(descriptions=pl.col("description").str.join(" "), characters=pl.len())
+    )
+
+
+def texts(corpus: pl.DataFrame, joined: pl.DataFrame) -> pl.DataFrame:
+    """Return title, synopsis and joined descriptions (empty where there are none) of each anime."""
+    return (
+        corpus.select("anime_id", "title", "synopsis")
+        .join(joined.select("anime_id", "descriptions"), on="anime_id", how="left", validate="1:1")
+        .with_columns(pl.col("descriptions").fill_null(""))
+        .sort("anime_id")
+    )

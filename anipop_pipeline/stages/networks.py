@@ -1,0 +1,204 @@
+"""Neural regressors in PyTorch: branches for each input, one head, and the loop that trains them.
+
+This module may import torch at its top; it is itself imported inside functions alone.
+
+Belongs here: layers and optimisation. Does not: what the inputs mean, or how they were scaled (train.py).
+"""
+
+from collections.abc import Iterator, Mapping
+from copy import deepcopy
+from dataclasses import dataclass, field
+from typing import cast
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+# Paper A, Table 6: the final regressor, as in the authors' code (without the table's last layer of 3).
+PUBLISHED_HEAD = (768, 384, 192, 96, 48, 24, 12, 6)
+PUBLISHED_TANH = 3  # layers up to 192 use tanh, those after it relu
+TRADITIONAL_HEAD = (1000, 500, 250, 100)  # Paper A, Table 5; tanh throughout
+
+
+@dataclass(frozen=True)
+class Design:
+    """Widths of a network: one branch for each input (empty: handed on as it is), then a head."""
+
+    branches: Mapping[str, tuple[int, ...]]
+    head: tuple[int, ...]
+    tanh_layers: int
+    dropout: float = 0.1
+    batch_softmax: bool = False
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """How a network is trained."""
+
+    epochs: int
+    batch: int = 16
+    rate: float = 1e-3
+    patience: int = 6
+    shuffle: bool = True
+    decay: float = 1e-2
+
+
+@dataclass
+class Trained:
+    """A trained network and its (epoch, train error, validation error)."""
+
+    network: nn.Module
+    history: list[tuple[int, float, float]] = field(default_factory=list)
+
+    def predict(self, inputs: Mapping[str, np.ndarray], batch: int) -> np.ndarray:
+        """Return the network's answers, batch by batch."""
+        self.network.eval()
+        with torch.inference_mode():
+            rows = len(next(iter(inputs.values())))
+            answers = [
+                self.network(_tensors(inputs, np.arange(start, min(start + batch, rows))))
+                for start in range(0, rows, batch)
+            ]
+        return np.asarray(torch.cat(answers).numpy(), dtype=np.float64)
+
+
+class Pictures(nn.Module):
+    """A small convolutional network with pooling, trained from scratch: bytes in, 64 numbers out."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        layers: list[nn.Module] = []
+        for before, after in ((3, 16), (16, 32), (32, 64)):
+            layers += [nn.Conv2d(before, after, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2)]
+        self.layers = nn.Sequential(*layers, nn.AdaptiveAvgPool2d(2), nn.Flatten(), nn.Linear(256, 64), nn.ReLU())
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        """Return one vector for each picture."""
+        return cast("Tensor", self.layers(pixels / 255.0))
+
+
+class Regressor(nn.Module):
+    """Branches side by side, then a head that ends in one number."""
+
+    def __init__(self, design: Design, widths: Mapping[str, int]) -> None:
+        super().__init__()
+        self.design = design
+        self.branches = nn.ModuleDict()
+        joined = 0
+        for name, hidden in design.branches.items():
+            if name == "pictures":
+                self.branches[name] = Pictures()
+                joined += 64
+            else:
+                self.branches[name] = _branch(widths[name], hidden, design.dropout)
+                joined += hidden[-1] if hidden else widths[name]
+        self.head = _head(joined, design)
+
+    def forward(self, inputs: Mapping[str, Tensor]) -> Tensor:
+        """Return one number for each row."""
+        joined = torch.cat([branch(inputs[name]) for name, branch in self.branches.items()], dim=1)
+        answers = cast("Tensor", self.head(joined)).squeeze(1)
+        # The published benchmark puts a softmax over the batch: sixteen answers that sum to one.
+        return torch.softmax(answers, dim=0) if self.design.batch_softmax else answers
+
+
+def _branch(width: int, hidden: tuple[int, ...], dropout: float) -> nn.Module:
+    layers: list[nn.Module] = []
+    for after in hidden:
+        layers += [nn.Dropout(dropout), nn.Linear(width, after), nn.Tanh()]
+        width = after
+    return nn.Sequential(*layers)
+
+
+def _head(width: int, design: Design) -> nn.Module:
+    layers: list[nn.Module] = [nn.Dropout(design.dropout)]
+    for place, after in enumerate(design.head):
+        layers += [nn.Linear(width, after), nn.Tanh() if place < design.tanh_layers else nn.ReLU()]
+        width = after
+    return nn.Sequential(*layers, nn.Linear(width, 1))
+
+
+def train(
+    design: Design,
+    schedule: Schedule,
+    inputs: Mapping[str, np.ndarray],
+    label: np.ndarray,
+    validation: np.ndarray,
+    seed: int,
+) -> Trained:
+    """Return a network fitted on the rows outside `validation`, in the state that judged those best."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        network = Regressor(design, {name: _width(values) for name, values in inputs.items()})
+        with torch.no_grad():
+            cast("nn.Linear", network.head[-1]).bias.fill_(float(label[~validation].mean()))  # type: ignore[index]  # head is a Sequential
+        return _fit(network, schedule, inputs, label, validation, seed)
+
+
+def _fit(
+    network: Regressor,
+    schedule: Schedule,
+    inputs: Mapping[str, np.ndarray],
+    label: np.ndarray,
+    validation: np.ndarray,
+    seed: int,
+) -> Trained:
+    optimiser = torch.optim.AdamW(network.parameters(), lr=schedule.rate, eps=1e-8, weight_decay=schedule.decay)
+    inside, outside = np.flatnonzero(~validation), np.flatnonzero(validation)
+    steps = schedule.epochs * -(-len(inside) // schedule.batch)
+    slope = torch.optim.lr_scheduler.LinearLR(optimiser, start_factor=1.0, end_factor=0.0, total_iters=steps)
+    order = np.random.default_rng(seed)
+    trained = Trained(network)
+    best, best_state, waited = float("inf"), deepcopy(network.state_dict()), 0
+    for epoch in range(1, schedule.epochs + 1):
+        network.train()
+        losses = []
+        for rows in _batches(inside, schedule, order):
+            optimiser.zero_grad()
+            loss = nn.functional.mse_loss(network(_tensors(inputs, rows)), _label(label, rows))
+            loss.backward()  # type: ignore[no-untyped-call]  # torch leaves backward unannotated
+            nn.utils.clip_grad_norm_(network.parameters(), 1.0)
+            optimiser.step()
+            slope.step()
+            losses.append(loss.item() * len(rows))
+        judged = _error(trained, inputs, label, outside, schedule.batch)
+        trained.history.append((epoch, sum(losses) / len(inside), judged))
+        if judged < best:
+            best, best_state, waited = judged, deepcopy(network.state_dict()), 0
+        else:
+            waited += 1
+        if waited >= schedule.patience:
+            break
+    network.load_state_dict(best_state)
+    return trained
+
+
+def _batches(rows: np.ndarray, schedule: Schedule, order: np.random.Generator) -> Iterator[np.ndarray]:
+    shuffled = order.permutation(rows) if schedule.shuffle else rows
+    yield from (shuffled[start : start + schedule.batch] for start in range(0, len(rows), schedule.batch))
+
+
+def _error(
+    trained: Trained, inputs: Mapping[str, np.ndarray], label: np.ndarray, rows: np.ndarray, batch: int
+) -> float:
+    answers = trained.predict({name: values[rows] for name, values in inputs.items()}, batch)
+    return float(np.mean((answers - label[rows]) ** 2))
+
+
+def _tensors(inputs: Mapping[str, np.ndarray], rows: np.ndarray) -> dict[str, Tensor]:
+    return {name: torch.from_numpy(np.ascontiguousarray(values[rows])).float() for name, values in inputs.items()}
+
+
+def _label(label: np.ndarray, rows: np.ndarray) -> Tensor:
+    return torch.from_numpy(label[rows]).float()
+
+
+def _width(values: np.ndarray) -> int:
+    return int(values.shape[1])
+
+
+def weights(trained: Trained) -> bytes:
+    """Return the weights as safetensors."""
+    from safetensors.torch import save
+
+    return save({name: tensor.contiguous() for name, tensor in trained.network.state_dict().items()})

@@ -1,0 +1,119 @@
+"""Recipes without a network: a constant, a line, a ridge, boosted trees.
+
+Belongs here: fits of scikit-learn and how they are written down. Does not: networks (neural.py).
+"""
+
+import json
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from anipop_pipeline.stages import cluster
+from anipop_pipeline.stages.experiments import Experiment
+from anipop_pipeline.stages.train.material import Material, Settings, columns, transformer
+
+PENALTIES = (0.5, 2.0, 8.0)
+SKOPS_TYPES = ["numpy.dtype"]  # all that our own fits hold beyond what skops trusts by itself
+
+
+@dataclass
+class Constant:
+    """Always the same answer."""
+
+    answer: float
+    history: list[tuple[int, float, float]] = field(default_factory=list)
+
+    def predict(self, material: Material) -> np.ndarray:
+        """Return the answer for each row."""
+        return np.full(material.rows.height, self.answer)
+
+    def files(self) -> dict[str, bytes]:
+        """Return the answer as JSON."""
+        return {"constant.json": json.dumps({"answer": self.answer}).encode()}
+
+
+@dataclass
+class Classic:
+    """A scikit-learn pipeline, with the values at which nuisances are held when predicting."""
+
+    pipeline: Any
+    fixed: dict[str, float]
+    bounds: tuple[float, float]
+    history: list[tuple[int, float, float]] = field(default_factory=list)
+
+    def predict(self, material: Material) -> np.ndarray:
+        """Return the pipeline's answers, inside the range of labels that it has seen."""
+        held = columns(material.rows).with_columns(**{name: pl.lit(value) for name, value in self.fixed.items()})
+        return np.clip(np.asarray(self.pipeline.predict(held), dtype=np.float64), *self.bounds)
+
+    def files(self) -> dict[str, bytes]:
+        """Return the pipeline in skops' format, which runs no code when it is read."""
+        import skops.io
+
+        held = {"fixed": self.fixed, "bounds": list(self.bounds)}
+        return {"pipeline.skops": skops.io.dumps(self.pipeline), "held.json": json.dumps(held, sort_keys=True).encode()}
+
+
+def load_classic(pipeline: bytes, held: bytes) -> Classic:
+    """Return a fit that was written down."""
+    import skops.io
+
+    said = json.loads(held)
+    return Classic(skops.io.loads(pipeline, trusted=SKOPS_TYPES), said["fixed"], tuple(said["bounds"]))
+
+
+def fit_mean(experiment: Experiment, train: Material, label: np.ndarray, settings: Settings) -> Constant:  # noqa: ARG001
+    """Return the mean of the train labels."""
+    return Constant(float(label.mean()))
+
+
+def fit_linear(experiment: Experiment, train: Material, label: np.ndarray, settings: Settings) -> Classic:  # noqa: ARG001
+    """Return a least-squares line over a few numbers."""
+    from sklearn.linear_model import LinearRegression
+
+    return _fit_pipeline(experiment, train, label, LinearRegression())
+
+
+def fit_ridge(experiment: Experiment, train: Material, label: np.ndarray, settings: Settings) -> Classic:
+    """Return a ridge regression over words and table, its penalty chosen on folds by cluster inside train."""
+    from sklearn.linear_model import Ridge
+
+    prepared = columns(train.rows)
+    numbers = transformer(prepared, dense=False).fit_transform(prepared)
+    folds = list(cluster.inner_folds(train.rows["cluster_id"].to_list(), 3, settings.seed))
+
+    def error(penalty: float) -> float:
+        lost = 0.0
+        for inside, outside in folds:
+            model = Ridge(penalty, solver="sparse_cg", tol=1e-3).fit(numbers[inside], label[inside])
+            lost += float(((model.predict(numbers[outside]) - label[outside]) ** 2).sum())
+        return lost
+
+    return _fit_pipeline(experiment, train, label, Ridge(min(PENALTIES, key=error), solver="sparse_cg"))
+
+
+def fit_trees(experiment: Experiment, train: Material, label: np.ndarray, settings: Settings) -> Classic:
+    """Return boosted trees over the table."""
+    from sklearn.ensemble import HistGradientBoostingRegressor
+
+    trees = HistGradientBoostingRegressor(
+        learning_rate=0.05, max_iter=150, max_leaf_nodes=12, l2_regularization=1.0, random_state=settings.seed
+    )
+    return _fit_pipeline(experiment, train, label, trees, dense=True)
+
+
+def _fit_pipeline(
+    experiment: Experiment, train: Material, label: np.ndarray, learner: Any, *, dense: bool = False
+) -> Classic:
+    from sklearn.pipeline import Pipeline
+
+    prepared = columns(train.rows)
+    pipeline = Pipeline([("columns", transformer(prepared, dense=dense)), ("learner", learner)])
+    pipeline.fit(prepared, label)
+    nuisances = [
+        name for name in prepared.columns if any(name.startswith(nuisance) for nuisance in experiment.nuisances)
+    ]
+    fixed = {name: float(np.mean(prepared[name].to_numpy())) for name in nuisances}
+    return Classic(pipeline, fixed, (float(label.min()), float(label.max())))

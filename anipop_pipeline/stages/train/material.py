@@ -1,0 +1,144 @@
+"""What a fit may look at: declared inputs, row by row, and how columns become numbers.
+
+Belongs here: alignment, the ledger's gate, transformers that are fitted on train rows. Does not: learners.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import numpy as np
+import polars as pl
+
+from anipop_pipeline.stages import embed, experiments
+from anipop_pipeline.stages.experiments import Experiment
+from anipop_pipeline.stages.tables.features import TabularFeatures
+
+TEXTS = ("title", "synopsis", "descriptions")
+SETS = ("genres", "themes", "demographics", "studios")
+SKEWED = ("words", "main_characters", "description_words", "episodes", "members", "favourites", "votes", "relatives")
+NOTHING_KNOWN = "unknown"
+BETWEEN_ITEMS = r"[^|]+"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What all fits of a run share."""
+
+    seed: int
+    epochs: int
+    cheap_repeats: int
+
+
+@dataclass(frozen=True)
+class Material:
+    """What one experiment may look at, row by row: no column is here that it did not declare."""
+
+    rows: pl.DataFrame  # anime_id, cluster_id, and the declared texts and table features
+    vectors: Mapping[str, np.ndarray] = field(default_factory=dict)
+    pictures: np.ndarray | None = None
+
+    def take(self, rows: np.ndarray) -> "Material":
+        """Return some of the rows, by number."""
+        return Material(
+            self.rows[rows.tolist()],
+            {name: values[rows] for name, values in self.vectors.items()},
+            None if self.pictures is None else self.pictures[rows],
+        )
+
+
+class Fitted(Protocol):
+    """A fit: it predicts, it may have a history, and it can be written down."""
+
+    history: list[tuple[int, float, float]]
+
+    def predict(self, material: Material) -> np.ndarray:
+        """Return one answer for each row, on the label's raw scale."""
+
+    def files(self) -> dict[str, bytes]:
+        """Return the fit in plain formats."""
+
+
+def material(
+    experiment: Experiment,
+    *,
+    texts: pl.DataFrame,
+    tabular: pl.DataFrame,
+    clusters: pl.DataFrame,
+    embeddings: Mapping[str, pl.DataFrame],
+    pictures: Mapping[int, np.ndarray] | None = None,
+) -> Material:
+    """Return what an experiment declared, aligned by anime_id; a later tier than its own raises LaterTier."""
+    experiments.check_ledger(experiment)
+    declared = {*experiment.inputs, *experiment.nuisances}
+    columns = [name for name in (*TEXTS, *TabularFeatures.column_names()) if name in declared]
+    everything = texts.join(tabular, on="anime_id", how="inner", validate="1:1").join(
+        clusters.select("anime_id", "cluster_id"), on="anime_id", how="inner", validate="1:1"
+    )
+    rows = everything.sort("anime_id").select("anime_id", "cluster_id", *columns)
+    if pictures is not None:
+        rows = rows.filter(pl.col("anime_id").is_in(list(pictures)))
+    vectors = {
+        name: embed.matrix(embeddings[source], pooling, rows["anime_id"])
+        for name, (source, pooling) in experiment.options.get("vectors", {}).items()
+    }
+    stacked = None if pictures is None else np.stack([pictures[anime_id] for anime_id in rows["anime_id"]])
+    return Material(rows, vectors, stacked)
+
+
+def columns(rows: pl.DataFrame) -> pl.DataFrame:
+    """Return inputs as the transformers read them: texts, `|`-joined lists, categories, and floats.
+
+    >>> columns(pl.DataFrame({"genres": [["Action", "Drama"]], "words": [0], "type": [None]}).cast({"type": pl.String}))
+    shape: (1, 3)
+    ┌──────────────┬───────┬─────────┐
+    │ genres       ┆ words ┆ type    │
+    │ ---          ┆ ---   ┆ ---     │
+    │ str          ┆ f64   ┆ str     │
+    ╞══════════════╪═══════╪═════════╡
+    │ Action|Drama ┆ 0.0   ┆ unknown │
+    └──────────────┴───────┴─────────┘
+    """
+    prepared = []
+    for name, kind in rows.schema.items():
+        if name in ("anime_id", "cluster_id"):
+            continue
+        if name == "synopsis_credit":
+            credit = pl.col(name).cast(pl.String)
+            prepared += [(credit == said).cast(pl.Float64).alias(f"{name}_{said}") for said in ("rewrite", "source")]
+        elif isinstance(kind, pl.List):
+            prepared.append(pl.col(name).list.join("|"))
+        elif kind == pl.String:
+            prepared.append(pl.col(name).fill_null("" if name in TEXTS else NOTHING_KNOWN))
+        else:
+            number = pl.col(name).cast(pl.Float64)
+            prepared.append(number.log1p() if name in SKEWED else number)
+    return rows.select(prepared)
+
+
+def transformer(prepared: pl.DataFrame, *, dense: bool) -> Any:
+    """Return the unfitted step from columns to numbers; a column that is empty on train is left out."""
+    from sklearn.compose import ColumnTransformer
+    from sklearn.feature_extraction.text import CountVectorizer, TfidfVectorizer
+    from sklearn.impute import SimpleImputer
+    from sklearn.pipeline import Pipeline
+    from sklearn.preprocessing import OneHotEncoder, StandardScaler
+
+    steps: list[tuple[str, Any, Any]] = []
+    for name, kind in prepared.schema.items():
+        if kind != pl.String:
+            if prepared[name].is_not_null().any():
+                number = Pipeline([("impute", SimpleImputer(strategy="median")), ("scale", StandardScaler())])
+                steps.append((name, "passthrough" if dense else number, [name]))
+        elif not (prepared[name] != "").any():
+            continue
+        elif name in TEXTS:
+            # Binary and normalised: the same text twice is the same row, so padding gains nothing.
+            smallest = 1 if name == "title" else 2
+            words = TfidfVectorizer(ngram_range=(1, 2), binary=True, min_df=smallest, dtype=np.float64)
+            steps.append((name, words, name))
+        elif name in SETS:
+            steps.append((name, CountVectorizer(binary=True, token_pattern=BETWEEN_ITEMS, lowercase=False), name))
+        else:
+            steps.append((name, OneHotEncoder(handle_unknown="ignore", sparse_output=not dense), [name]))
+    return ColumnTransformer(steps, sparse_threshold=0.0 if dense else 1.0)

@@ -1,0 +1,115 @@
+"""Recipes with a network: what its inputs are, how they are scaled, when it stops.
+
+Belongs here: from material to a network's inputs and back to the label's scale. Does not: layers (networks.py).
+"""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from anipop_pipeline.stages import cluster
+from anipop_pipeline.stages.experiments import Experiment
+from anipop_pipeline.stages.train.material import Material, Settings, columns, transformer
+
+
+@dataclass
+class Neural:
+    """A network with what turns material into its inputs, and the scale of its label."""
+
+    trained: Any
+    prepare: Callable[[Material], dict[str, np.ndarray]]
+    low: float
+    high: float
+    batch: int
+    history: list[tuple[int, float, float]]
+
+    def predict(self, material: Material) -> np.ndarray:
+        """Return the network's answers on the label's raw scale."""
+        answers: np.ndarray = self.trained.predict(self.prepare(material), self.batch)
+        return self.low + answers * (self.high - self.low)
+
+    def files(self) -> dict[str, bytes]:
+        """Return the weights as safetensors."""
+        from anipop_pipeline.stages import networks
+
+        scale = {"low": self.low, "high": self.high}
+        return {
+            "weights.safetensors": networks.weights(self.trained),
+            "scale.json": json.dumps(scale, sort_keys=True).encode(),
+        }
+
+
+def fit_network(experiment: Experiment, train: Material, label: np.ndarray, settings: Settings) -> Neural:
+    """Return a network that stopped where clusters held out of train said so."""
+    from anipop_pipeline.stages import networks
+
+    validation = _validation(train, settings.seed)
+    prepare = inputs(experiment, train.take(np.flatnonzero(~validation)))
+    low, high = float(label.min()), float(label.max())
+    design, schedule = _design(experiment, networks), networks.Schedule(epochs=settings.epochs)
+    unit = (label - low) / (high - low if high > low else 1.0)
+    trained = networks.train(design, schedule, prepare(train), unit, validation, settings.seed)
+    return Neural(trained, prepare, low, high, 256, trained.history)
+
+
+def _validation(train: Material, seed: int) -> np.ndarray:
+    """Return which train rows are held out for stopping: a sixth of the clusters."""
+    held = np.zeros(train.rows.height, dtype=bool)
+    _, outside = next(cluster.inner_folds(train.rows["cluster_id"].to_list(), 6, seed))
+    held[outside] = True
+    return held
+
+
+def _design(experiment: Experiment, networks: Any) -> Any:
+    head = experiment.options["head"]
+    branches: dict[str, tuple[int, ...]] = {}
+    if head == "published":
+        joined = experiment.options.get("characters", ())
+        branches = {name: () for name in experiment.options["vectors"] if name not in joined}
+        branches |= {"characters": (768, 768)} if joined else {}
+        return networks.Design(branches, networks.PUBLISHED_HEAD, networks.PUBLISHED_TANH)
+    if head == "portraits":
+        return networks.Design({"portraits": ()}, (21,), 1)
+    if head == "traditional":
+        return networks.Design({"traditional": ()}, networks.TRADITIONAL_HEAD, len(networks.TRADITIONAL_HEAD))
+    return networks.Design({"table": (64,), "pictures": ()}, (64,), 0)
+
+
+def inputs(experiment: Experiment, train: Material) -> Callable[[Material], dict[str, np.ndarray]]:
+    """Return the step from material to a network's inputs, its scales and vocabularies fitted on train rows."""
+    means = {name: values.mean(axis=0) for name, values in train.vectors.items()}
+    spreads = {name: values.std(axis=0) + 1e-6 for name, values in train.vectors.items()}
+    table = _fitted_table(train) if experiment.options.get("table") else None
+    vocabularies = [_fitted_words(train, name) for name in experiment.options.get("tfidf", ())]
+
+    def prepare(material: Material) -> dict[str, np.ndarray]:
+        scaled = {name: (values - means[name]) / spreads[name] for name, values in material.vectors.items()}
+        if vocabularies:
+            scaled = {"traditional": np.hstack([*(words(material) for words in vocabularies), *scaled.values()])}
+        joined = experiment.options.get("characters", ())
+        if joined:
+            rest = {name: values for name, values in scaled.items() if name not in joined}
+            scaled = {**rest, "characters": np.hstack([scaled[name] for name in joined])}
+        if table is not None:
+            scaled["table"] = table(material)
+        if material.pictures is not None:
+            scaled["pictures"] = material.pictures
+        return scaled
+
+    return prepare
+
+
+def _fitted_table(train: Material) -> Callable[[Material], np.ndarray]:
+    prepared = columns(train.rows)
+    fitted = transformer(prepared, dense=False).fit(prepared)
+    return lambda material: np.asarray(fitted.transform(columns(material.rows)).toarray(), dtype=np.float32)
+
+
+def _fitted_words(train: Material, name: str, width: int = 750) -> Callable[[Material], np.ndarray]:
+    from sklearn.feature_extraction.text import TfidfVectorizer
+
+    words = TfidfVectorizer(max_features=width).fit(train.rows[name].to_list())
+    return lambda material: np.asarray(words.transform(material.rows[name].to_list()).toarray(), dtype=np.float32)
