@@ -72,87 +72,113 @@ def check_sections() -> None:
 class DemoConfig(Dials):
     """The invented site."""
 
-    anime: int = Field(400, ge=20, le=100_000, description="How many titles the demo world has.")
-    seed: int = Field(7, ge=0, description="Another seed invents another world.")
+    anime: int = Field(default=400, ge=20, le=100_000, description="How many titles the demo world has.")
+    seed: int = Field(default=7, ge=0, description="Another seed invents another world.")
 
 
 class CrawlConfig(Dials):
     """How a crawl asks; the site's own robots.txt has the last word."""
 
     requests_per_second: float = Field(
-        1.0, gt=0, le=1000, description="One limit for the whole run on a real site; the demo has none."
+        default=1.0, gt=0, le=1000, description="One limit for the whole run on a real site; the demo has none."
     )
-    parallel: int = Field(8, ge=1, le=32, description="Requests under way at once, within the limit.")
-    tries: int = Field(4, ge=1, le=10, description="Attempts before a page counts as failed.")
-    budget: int = Field(0, ge=0, description="Requests that one crawl step may make; 0 sets no bound.")
-    max_age_days: float = Field(30.0, ge=0, description="A page that was fetched within these days is not asked again.")
-    first_pages: int = Field(0, ge=0, description="Pages of the top list to read; 0 reads all of it.")
+    parallel: int = Field(default=8, ge=1, le=32, description="Requests under way at once, within the limit.")
+    tries: int = Field(default=4, ge=1, le=10, description="Attempts before a page counts as failed.")
+    budget: int = Field(default=0, ge=0, description="Requests that one crawl step may make; 0 sets no bound.")
+    max_age_days: float = Field(
+        default=30.0, ge=0, description="A page that was fetched within these days is not asked again."
+    )
+    first_pages: int = Field(default=0, ge=0, description="Pages of the top list to read; 0 reads all of it.")
 
 
 class ParseConfig(Dials):
     """How pages become rows."""
 
-    workers: int = Field(1, ge=1, le=256, description="Processes that parse; more than one pays from 5,000 pages on.")
-    pages_at_once: int = Field(200, ge=1, le=10_000, description="Pages that one process holds in memory.")
+    workers: int = Field(
+        default=1, ge=1, le=256, description="Processes that parse; more than one pays from 5,000 pages on."
+    )
+    pages_at_once: int = Field(default=200, ge=1, le=10_000, description="Pages that one process holds in memory.")
     max_reject_share: float = Field(
-        0.2, ge=0, le=1, description="More rejects than this say that the site's layout has changed."
+        default=0.2, ge=0, le=1, description="More rejects than this say that the site's layout has changed."
     )
 
 
 class CorpusConfig(Dials):
     """Which parsed anime and characters are fit to learn from."""
 
-    min_words: int = Field(20, ge=1, description="A shorter synopsis tells no story.")
-    min_description_words: int = Field(1, ge=1, description="A shorter description says nothing of a character.")
-    spoilers: bool = Field(False, description="Count hidden text of biographies as description, too.")
-    need_characters: bool = Field(True, description="Drop anime without a usable main character, as the paper does.")
+    min_words: int = Field(default=20, ge=1, description="A shorter synopsis tells no story.")
+    min_description_words: int = Field(
+        default=1, ge=1, description="A shorter description says nothing of a character."
+    )
+    spoilers: bool = Field(default=False, description="Count hidden text of biographies as description, too.")
+    need_characters: bool = Field(
+        default=True, description="Drop anime without a usable main character, as the paper does."
+    )
 
 
 class SplitConfig(Dials):
     """Who is tested on what."""
 
-    seed: int = Field(42, description="Seed of the split to quote; the paper's is 42.")
-    test_share: float = Field(0.185, gt=0, lt=1, description="Share of anime tested in `published`; the paper's.")
-    repeats: int = Field(30, ge=1, le=1000, description="Split seeds of `published`, since one split means little.")
-    folds: int = Field(5, ge=2, le=50, description="Folds of `grouped`.")
+    seed: int = Field(default=42, description="Seed of the split to quote; the paper's is 42.")
+    test_share: float = Field(
+        default=0.185, gt=0, lt=1, description="Share of anime tested in `published`; the paper's."
+    )
+    repeats: int = Field(
+        default=30, ge=1, le=1000, description="Split seeds of `published`, since one split means little."
+    )
+    folds: int = Field(default=5, ge=2, le=50, description="Folds of `grouped`.")
     temporal_share: float = Field(
-        0.2, gt=0, lt=1, description="Youngest share of anime, rounded to whole years, that `temporal` tests on."
+        default=0.2,
+        gt=0,
+        lt=1,
+        description="Youngest share of anime, rounded to whole years, that `temporal` tests on.",
     )
 
 
 class EncoderConfig(Dials):
     """Which models turn texts and pictures into vectors."""
 
-    text_model: str = Field("auto", description="A Hugging Face id, a folder, or auto: gpt2, on the demo a tiny one.")
-    image_model: str = Field("auto", description="The same for pictures; auto is microsoft/resnet-50.")
-    revision: str = Field("main", description="Revision of a model from a hub; pin a commit to repeat a result.")
-    encoders: str = Field("on", pattern="^(on|none)$", description="none leaves all embeddings absent.")
-    device: str = Field("auto", pattern="^(auto|cpu|cuda|mps)$", description="Where models run.")
-    synopsis_tokens: int = Field(128, ge=1, le=1024, description="The paper cuts a synopsis here.")
-    description_tokens: int = Field(256, ge=1, le=1024, description="The paper cuts all descriptions together here.")
-    batch: int = Field(32, ge=1, le=4096, description="Texts or pictures that go through a model at once.")
+    text_model: str = Field(
+        default="auto", description="A Hugging Face id, a folder, or auto: gpt2, on the demo a tiny one."
+    )
+    image_model: str = Field(default="auto", description="The same for pictures; auto is microsoft/resnet-50.")
+    revision: str = Field(
+        default="main", description="Revision of a model from a hub; pin a commit to repeat a result."
+    )
+    encoders: str = Field(default="on", pattern="^(on|none)$", description="none leaves all embeddings absent.")
+    device: str = Field(default="auto", pattern="^(auto|cpu|cuda|mps)$", description="Where models run.")
+    synopsis_tokens: int = Field(default=128, ge=1, le=1024, description="The paper cuts a synopsis here.")
+    description_tokens: int = Field(
+        default=256, ge=1, le=1024, description="The paper cuts all descriptions together here."
+    )
+    batch: int = Field(default=32, ge=1, le=4096, description="Texts or pictures that go through a model at once.")
 
 
 class TrainConfig(Dials):
     """How regressors are fitted."""
 
-    seed: int = Field(42, description="Seed of every fit.")
-    epochs: int = Field(30, ge=1, le=1000, description="Most epochs of a neural fit; it stops early.")
-    cheap_repeats: int = Field(30, ge=1, le=1000, description="Split seeds that the cheap experiments run on.")
-    picture_side: int = Field(48, ge=16, le=256, description="Pixels of the side to which posters shrink for the CNN.")
+    seed: int = Field(default=42, description="Seed of every fit.")
+    epochs: int = Field(default=30, ge=1, le=1000, description="Most epochs of a neural fit; it stops early.")
+    cheap_repeats: int = Field(default=30, ge=1, le=1000, description="Split seeds that the cheap experiments run on.")
+    picture_side: int = Field(
+        default=48, ge=16, le=256, description="Pixels of the side to which posters shrink for the CNN."
+    )
 
 
 class MetricsConfig(Dials):
     """How results are judged."""
 
-    samples: int = Field(1000, ge=50, le=100_000, description="Bootstrap samples over clusters behind each interval.")
-    seed: int = Field(42, description="Seed of the bootstrap.")
+    samples: int = Field(
+        default=1000, ge=50, le=100_000, description="Bootstrap samples over clusters behind each interval."
+    )
+    seed: int = Field(default=42, description="Seed of the bootstrap.")
     own_range: bool = Field(
-        False, description="Scale to 0..1 by the test part's own extremes, as published, and not by the corpus's."
+        default=False,
+        description="Scale to 0..1 by the test part's own extremes, as published, and not by the corpus's.",
     )
 
 
 class ComparablesConfig(Dials):
     """Which titles are called near."""
 
-    neighbours: int = Field(5, ge=1, le=50, description="How many for each way of comparing.")
+    neighbours: int = Field(default=5, ge=1, le=50, description="How many for each way of comparing.")

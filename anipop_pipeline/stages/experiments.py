@@ -31,6 +31,7 @@ class Experiment:
     recipe: str
     inputs: tuple[str, ...] = ()
     nuisances: tuple[str, ...] = ()  # seen in training, held fixed when predicting; of any tier
+    spare: tuple[str, ...] = ()  # inputs that it can do without, where a site has none
     labels: tuple[str, ...] = ("score",)
     splits: tuple[str, ...] = EVERY_SPLIT
     cheap: bool = False  # runs on every seed of `published`
@@ -76,6 +77,7 @@ _ALL = [
         "concept",
         "ridge",
         ("synopsis", "descriptions"),
+        spare=("descriptions",),
         labels=("score", "audience"),
         cheap=True,
     ),
@@ -85,6 +87,7 @@ _ALL = [
         "concept",
         "ridge",
         ("title", "synopsis", "descriptions"),
+        spare=("descriptions",),
         nuisances=FAME,
         labels=("score", "audience"),
         on_all_rows=True,
@@ -95,6 +98,7 @@ _ALL = [
         "greenlight",
         "ridge",
         ("title", "synopsis", "descriptions", *GREENLIGHT, *SEQUELS),
+        spare=("descriptions",),
         nuisances=FAME,
         labels=("score", "audience"),
         on_all_rows=True,
@@ -105,6 +109,7 @@ _ALL = [
         "announcement",
         "ridge",
         ("title", "synopsis", "descriptions", *ANNOUNCEMENT),
+        spare=("descriptions",),
         nuisances=FAME,
         labels=("score", "audience"),
         on_all_rows=True,

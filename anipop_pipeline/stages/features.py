@@ -64,21 +64,23 @@ def earlier_relatives(corpus: pl.DataFrame, anime: pl.DataFrame) -> pl.DataFrame
     )
 
 
+def cast(roles: pl.DataFrame, characters: pl.DataFrame) -> pl.DataFrame:
+    """Return what is known of each main character of each anime, in the order of its page."""
+    played = roles.join(characters, on="character_id", how="inner", validate="m:1")
+    return played.sort("anime_id", "position", "character_id")
+
+
 def descriptions(roles: pl.DataFrame, characters: pl.DataFrame) -> pl.DataFrame:
-    """Return the descriptions of an anime's main characters joined by a space, in the order of its page."""
-    return (
-        roles.join(characters, on="character_id", how="inner", validate="m:1")
-        .sort("anime_id", "position", "character_id")
-        .group_by("anime_id", maintain_order=True)
-        .agg(descriptions=pl.col("description").str.join(" "), characters=pl.len())
-    )
+    """Return the descriptions of an anime's main characters joined by a space."""
+    played = cast(roles, characters)
+    return played.group_by("anime_id", maintain_order=True).agg(descriptions=pl.col("description").str.join(" "))
 
 
 def texts(corpus: pl.DataFrame, joined: pl.DataFrame) -> pl.DataFrame:
     """Return title, synopsis and joined descriptions (empty where there are none) of each anime."""
     return (
         corpus.select("anime_id", "title", "synopsis")
-        .join(joined.select("anime_id", "descriptions"), on="anime_id", how="left", validate="1:1")
+        .join(joined, on="anime_id", how="left", validate="1:1")
         .with_columns(pl.col("descriptions").fill_null(""))
         .sort("anime_id")
     )

@@ -46,7 +46,7 @@ def fit_network(experiment: Experiment, train: Material, label: np.ndarray, sett
     """Return a network that stopped where clusters held out of train said so."""
     from anipop_pipeline.stages import networks
 
-    validation = _validation(train, settings.seed)
+    validation = validation_rows(train, settings.seed)
     prepare = inputs(experiment, train.take(np.flatnonzero(~validation)))
     low, high = float(label.min()), float(label.max())
     design, schedule = _design(experiment, networks), networks.Schedule(epochs=settings.epochs)
@@ -55,7 +55,7 @@ def fit_network(experiment: Experiment, train: Material, label: np.ndarray, sett
     return Neural(trained, prepare, low, high, 256, trained.history)
 
 
-def _validation(train: Material, seed: int) -> np.ndarray:
+def validation_rows(train: Material, seed: int) -> np.ndarray:
     """Return which train rows are held out for stopping: a sixth of the clusters."""
     held = np.zeros(train.rows.height, dtype=bool)
     _, outside = next(cluster.inner_folds(train.rows["cluster_id"].to_list(), 6, seed))

@@ -1,0 +1,73 @@
+"""How every asset of the story is declared: absence is passed on, refusals stay readable.
+
+An asset always materialises. What stands on something absent is absent for the same reason, unless it says that it can
+do without; on an imported site crawl assets are absent and parsed tables are what the import brought.
+
+Belongs here: the decorator of assets. Does not: any asset.
+"""
+
+import functools
+import inspect
+from collections.abc import Callable, Collection
+from typing import Any, Literal, get_args
+
+import dagster as dg
+
+from anipop_pipeline.errors import AnipopError
+from anipop_pipeline.lake import AbsentTable, Folder, reason_absent
+from anipop_pipeline.resources import LakeResource
+
+Story = Callable[..., dg.MaterializeResult[Any]]
+TEAM = "team:anipop"
+
+
+def asset(
+    group: str,
+    *,
+    name: str | None = None,
+    tolerant: bool = False,
+    spare: Collection[str] = (),
+    on_import: Literal["absent", "keep"] | None = None,
+    kinds: tuple[str, ...] = ("polars",),
+    **more: Any,
+) -> Callable[[Story], dg.AssetsDefinition]:
+    """Return the decorator of an asset; a tolerant one is called even when an input is absent, or a spare one is."""
+
+    def declare(story: Story) -> dg.AssetsDefinition:
+        own_name = name or story.__name__
+        makes_folder = Folder in get_args(inspect.signature(story).return_annotation)
+
+        @functools.wraps(story)
+        def told(*args: Any, **inputs: Any) -> dg.MaterializeResult[Any]:
+            try:
+                brought = _brought(own_name, inputs["lake"], on_import) if on_import else None
+                if brought is not None:
+                    return dg.MaterializeResult(value=brought)
+                needed = {} if tolerant else {name: value for name, value in inputs.items() if name not in spare}
+                reason = _reason([*args, *needed.values()])
+                if reason is not None:
+                    return dg.MaterializeResult(value=Folder(absent=reason) if makes_folder else AbsentTable(reason))
+                return story(*args, **inputs)
+            except AnipopError as refused:
+                raise dg.Failure(description=str(refused), allow_retries=False) from refused
+
+        declared: dg.AssetsDefinition = dg.asset(
+            name=own_name, group_name=group, kinds=set(kinds), owners=[TEAM], **more
+        )(told)
+        return declared
+
+    return declare
+
+
+def _reason(values: list[Any]) -> str | None:
+    return next((reason for value in values if (reason := reason_absent(value)) is not None), None)
+
+
+def _brought(name: str, lake: LakeResource, on_import: Literal["absent", "keep"]) -> Folder | None:
+    """Return what an import says instead of this asset; None on a site that is crawled."""
+    opened = lake.open()
+    if opened.imported() is None:
+        return None
+    if on_import == "keep" and opened.has(name):
+        return opened.load_folder(name)
+    return Folder(absent=f"{opened.name} is an import without {name}")

@@ -1,0 +1,88 @@
+"""Jobs, schedules, and what a run says while it goes on.
+
+Belongs here: when what runs, and how progress looks. Does not: what an asset does.
+"""
+
+import logging
+import sys
+import time
+from typing import Any
+
+import dagster as dg
+
+CRAWL = ("anime_index", "anime_pages", "anime", "roles", "character_pages", "characters", "portraits", "posters")
+
+everything = dg.define_asset_job("everything", selection=dg.AssetSelection.all(), description="From crawl to report.")
+crawl = dg.define_asset_job("crawl", selection=list(CRAWL), description="Fetch what is not fresh, and parse it.")
+evaluate = dg.define_asset_job(
+    "evaluate", selection=dg.AssetSelection.groups("models", "reports"), description="Train, judge and report anew."
+)
+JOBS = [everything, crawl, evaluate]
+
+SCHEDULES = [
+    dg.ScheduleDefinition(
+        name="weekly_refresh",
+        job=everything,
+        cron_schedule="0 3 * * 1",
+        execution_timezone="UTC",
+        description="A re-scrape on Monday nights, and everything that follows from it. Stopped until switched on.",
+        default_status=dg.DefaultScheduleStatus.STOPPED,
+    )
+]
+
+RED, GREEN, GREY, PLAIN = "\033[31m", "\033[32m", "\033[90m", "\033[0m"
+
+
+class Progress(logging.Handler):
+    """Prints one line when an asset is done, what it says in between, and a refusal once, without a traceback."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.DEBUG)
+        self.started: dict[str, float] = {}
+        self.done = 0
+        self.colour = sys.stderr.isatty()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Print what a person wants to know of a record."""
+        said: dict[str, Any] = getattr(record, "dagster_meta", {})
+        event, step = said.get("dagster_event"), said.get("step_key") or ""
+        if event is None:
+            if record.levelno >= logging.INFO:
+                self._line(GREY, f"        {step}: {said.get('orig_message', record.getMessage())}")
+            return
+        kind = event.event_type_value
+        if kind == "STEP_START":
+            self.started[step] = time.monotonic()
+        elif kind == "STEP_SUCCESS" and "few_rejects" not in step:
+            self.done += 1
+            seconds = time.monotonic() - self.started.get(step, time.monotonic())
+            self._line(GREEN, f"{self.done:>4}  {step:<28}{seconds:7.1f} s")
+        elif kind == "STEP_FAILURE":
+            self._line(RED, f"FAILED  {step}: {_refusal(event)}")
+        elif kind == "ASSET_CHECK_EVALUATION" and not event.asset_check_evaluation_data.passed:
+            judged = event.asset_check_evaluation_data
+            self._line(RED, f"CHECK FAILED  {step}: {judged.check_name}: {judged.description or ''}")
+
+    def _line(self, colour: str, text: str) -> None:
+        print(f"{colour}{text}{PLAIN}" if self.colour else text, file=sys.stderr, flush=True)
+
+
+def _refusal(event: dg.DagsterEvent) -> str:
+    """Return why a step failed: a refusal's own words, else the innermost error."""
+    failure = event.step_failure_data
+    if failure.user_failure_data is not None and failure.user_failure_data.description:
+        return failure.user_failure_data.description
+    error = failure.error
+    while error is not None and error.cause is not None:
+        error = error.cause
+    return error.to_string() if error is not None else "for no known reason"
+
+
+def _console(_context: dg.InitLoggerContext) -> logging.Logger:
+    """Return the logger that stands in for Dagster's wall of debug lines."""
+    logger = logging.Logger("anipop", logging.DEBUG)
+    logger.addHandler(Progress())
+    return logger
+
+
+LOGGERS = {"console": dg.LoggerDefinition(_console, description="One line for each asset, for a person who watches.")}

@@ -1,0 +1,210 @@
+"""What a run borrows: the lake, the site, the engine. The only reader of the environment.
+
+ANIPOP_SITE       demo (default), mal, or the name of an import, each also as NAME@YYYY-MM-DD
+ANIPOP_LAKE       root of the lake: a folder or an address such as s3://bucket/prefix; default data_lake/
+ANIPOP_SPOOL      local folder for WARC segments that are still open; default inside a local lake
+ANIPOP_DEMO_PORT  loopback port of the demo site; default any free one
+ANIPOP_CONTACT    whom the owners of a real site can write to; needed to crawl mal
+ANIPOP_ENGINE     local: processes of this machine
+
+Belongs here: the environment, and what Dagster hands to assets. Does not: what they do with it.
+"""
+
+import os
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import polars as pl
+from pydantic import PrivateAttr
+
+from anipop_pipeline import crawling, engine
+from anipop_pipeline.config import DemoConfig
+from anipop_pipeline.errors import SettingError
+from anipop_pipeline.lake import Folder, Lake, Manifest, clock, open_lake, reason_absent
+from anipop_pipeline.raw import RawStore
+from anipop_pipeline.stages.tables import schema_of
+
+HOME = Path(__file__).resolve().parents[1]
+ENGINES = {"local": engine.map_batches}
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the environment says."""
+
+    site: str
+    lake: str
+    spool: str
+    demo_port: str
+    contact: str
+    engine: str
+
+
+def settings(environment: Mapping[str, str] | None = None) -> Settings:
+    """Return the settings of this process.
+
+    >>> settings({"ANIPOP_SITE": "mal"}).site
+    'mal'
+    """
+    given = os.environ if environment is None else environment
+    return Settings(
+        site=given.get("ANIPOP_SITE") or "demo",
+        lake=given.get("ANIPOP_LAKE") or str(HOME / "data_lake"),
+        spool=given.get("ANIPOP_SPOOL", ""),
+        demo_port=given.get("ANIPOP_DEMO_PORT", ""),
+        contact=given.get("ANIPOP_CONTACT", ""),
+        engine=given.get("ANIPOP_ENGINE") or "local",
+    )
+
+
+class LakeResource(dg.ConfigurableResource[Any]):
+    """Where bytes live, for one site."""
+
+    root: str
+    site: str
+    spool: str = ""
+
+    def open(self) -> Lake:
+        """Return the lake of the site; a site that does not exist is an error that lists those that do."""
+        root = self.root if "://" in self.root else str(Path(self.root).absolute())
+        return open_lake(root, self.site, self.spool or None)
+
+    def store(self) -> RawStore:
+        """Return the raw pages of the site."""
+        return RawStore(self.open())
+
+
+class SiteResource(dg.ConfigurableResource[Any]):
+    """Where pages come from."""
+
+    site: str
+    demo_port: str = ""
+    contact: str = ""
+    demo_anime: int = 400
+    demo_seed: int = 7
+
+    @property
+    def invented(self) -> bool:
+        """Return whether all titles of this site are invented."""
+        return self.site.partition("@")[0] == "demo"
+
+    @contextmanager
+    def visit(self, requests_per_second: float) -> Iterator[crawling.Visit | None]:
+        """Give a way to ask the site; None where nothing may be asked: a view of the past, an import."""
+        if self.site == "demo":
+            with crawling.visit_demo(self.demo_anime, self.demo_seed, self._port()) as visit:
+                yield visit
+        elif self.site == "mal":
+            with crawling.visit_mal(self.contact, requests_per_second) as visit:
+                yield visit
+        else:
+            yield None
+
+    def _port(self) -> int:
+        if self.demo_port and not self.demo_port.isdecimal():
+            raise SettingError(
+                f"{self.demo_port!r} is no port", where="ANIPOP_DEMO_PORT", fix="set a number, or unset it"
+            )
+        return int(self.demo_port or 0)
+
+
+class EngineResource(dg.ConfigurableResource[Any]):
+    """How work on batches is spread."""
+
+    name: str = "local"
+
+    @property
+    def map_batches(self) -> Callable[..., Any]:
+        """Return the function that maps an actor over batches."""
+        if self.name not in ENGINES:
+            raise SettingError(
+                f"there is no engine {self.name!r}", where="ANIPOP_ENGINE", fix=f"choose {', '.join(ENGINES)}"
+            )
+        return ENGINES[self.name]
+
+
+class LakeIOManager(dg.ConfigurableIOManager):
+    """Carries values between assets and the lake, and notes what each was made from.
+
+    What a step has read is remembered as it is read: another run may replace a table before this step writes.
+    """
+
+    lake: dg.ResourceDependency[LakeResource]
+    _read: dict[tuple[str, str], dict[str, Manifest]] = PrivateAttr(default_factory=dict)
+
+    def load_input(self, context: dg.InputContext) -> pl.DataFrame | Folder:
+        """Return an upstream asset's table, or all its files where the asset's parameter is a Folder."""
+        lake, asset = self.lake.open(), context.asset_key.to_user_string()
+        manifest = lake.manifest(asset)
+        step = context.step_context
+        self._read.setdefault((step.run_id, step.step.key), {})[asset] = manifest
+        wants_folder = context.dagster_type.typing_type is Folder
+        return lake.load_folder_of(manifest) if wants_folder else lake.load_table_of(manifest)
+
+    def handle_output(self, context: dg.OutputContext, obj: pl.DataFrame | Folder) -> None:
+        """Check a value against its schema and make it the asset's state."""
+        lake, asset = self.lake.open(), context.asset_key.to_user_string()
+        inputs = self._read.pop((context.run_id, context.step_key), {})
+        manifest = lake.save(asset, validated(asset, obj), inputs, now())
+        context.add_output_metadata(facts(lake, manifest))
+
+
+def now() -> datetime:
+    """Return the time at which something is written."""
+    return clock()
+
+
+def validated(asset: str, value: pl.DataFrame | Folder) -> pl.DataFrame | Folder:
+    """Return the value, its table checked against the asset's schema; an absent one gets the schema's columns."""
+    schema = schema_of(asset)
+    if schema is None:
+        return value
+    if isinstance(value, Folder):
+        empty = {"table.parquet": schema.create_empty()} if value.absent else {}
+        table = (
+            {"table.parquet": schema.validate(value.table(), cast=True)} if "table.parquet" in value.files else empty
+        )
+        return Folder({**value.files, **table}, value.absent, value.notes)
+    if (reason := reason_absent(value)) is not None:
+        return Folder({"table.parquet": schema.create_empty()}, reason)
+    return schema.validate(value, cast=True)
+
+
+def facts(lake: Lake, manifest: Manifest) -> dict[str, Any]:
+    """Return what every materialisation says of itself."""
+    said: dict[str, Any] = {
+        "site": lake.site,
+        "digest": manifest.digest,
+        "path": dg.MetadataValue.path(str(lake.asset_folder(manifest.asset) / manifest.digest)),
+    }
+    table = manifest.files.get("table.parquet")
+    if table is not None:
+        said["dagster/row_count"] = table["rows"]
+        columns = [dg.TableColumn(name, kind) for name, kind in table["columns"].items()]
+        said["dagster/column_schema"] = dg.TableSchema(columns)
+    if manifest.absent is not None:
+        said["absent"] = manifest.absent
+    return said
+
+
+def resources() -> dict[str, Any]:
+    """Return what the environment and anipop.toml say that runs borrow."""
+    given, dials = settings(), DemoConfig()
+    lake = LakeResource(root=given.lake, site=given.site, spool=given.spool)
+    return {
+        "lake": lake,
+        "site": SiteResource(
+            site=given.site,
+            demo_port=given.demo_port,
+            contact=given.contact,
+            demo_anime=dials.anime,
+            demo_seed=dials.seed,
+        ),
+        "engine": EngineResource(name=given.engine),
+        "io_manager": LakeIOManager(lake=lake),
+    }

@@ -1,0 +1,484 @@
+"""Claims about the crawl, against a small site on loopback that answers as it is told."""
+
+import gzip
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from itertools import pairwise
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+import requests
+from requests.adapters import HTTPAdapter
+
+from anipop_pipeline.errors import Blocked, Forbidden
+from anipop_pipeline.stages.archive import Exchange
+from anipop_pipeline.stages.fetch import Request, SiteManners, crawl, recognised
+
+BASE = "https://demo.invalid"
+PAGE = b'<div id="contentWrapper"><h1>A page</h1></div>'
+ROBOTS = {"/robots.txt": [(200, {}, b"User-agent: *\nDisallow: /panel.php\n")]}
+Answer = tuple[int, dict[str, str], bytes]
+
+
+class Clock:
+    """A clock that moves only when somebody sleeps."""
+
+    def __init__(self) -> None:
+        self.at, self.slept, self._lock = datetime(2026, 5, 1, tzinfo=UTC), 0.0, threading.Lock()
+
+    def now(self) -> datetime:
+        return self.at
+
+    def sleep(self, seconds: float) -> None:
+        with self._lock:
+            self.at += timedelta(seconds=seconds)
+            self.slept += seconds
+
+
+@dataclass
+class Site:
+    """Answers by path, the last one for ever; remembers what was asked and when."""
+
+    clock: Clock = field(default_factory=Clock)
+    answers: dict[str, list[Answer]] = field(default_factory=lambda: dict(ROBOTS))
+    asked: list[str] = field(default_factory=list)
+    times: list[datetime] = field(default_factory=list)
+    headers: list[dict[str, str]] = field(default_factory=list)
+    port: int = 0
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def answer(self, path: str, headers: dict[str, str]) -> Answer:
+        with self.lock:
+            earlier = self.asked.count(path)
+            self.asked.append(path)
+            self.times.append(self.clock.now())
+            self.headers.append(headers)
+        answers = self.answers.get(path, [(200, {}, PAGE)])
+        return answers[min(earlier, len(answers) - 1)]
+
+    def pages_asked(self) -> list[str]:
+        return [path for path in self.asked if path != "/robots.txt"]
+
+
+def handler_of(site: Site) -> type[BaseHTTPRequestHandler]:
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_GET(self) -> None:
+            status, headers, body = site.answer(self.path, dict(self.headers))
+            if status == 0:  # no answer at all
+                self.close_connection = True
+                return
+            self.send_response(status)
+            for key, value in ({"Content-Length": str(len(body)), "Connection": "close"} | headers).items():
+                if value:
+                    self.send_header(key, value)
+            self.end_headers()
+            self.wfile.write(body)
+            self.close_connection = True
+
+        def log_message(self, *args: Any) -> None:
+            pass
+
+    return Handler
+
+
+class Loopback(HTTPAdapter):
+    """Connects every https address to the port of the small site."""
+
+    def __init__(self, port: int) -> None:
+        super().__init__(pool_maxsize=32)
+        self.port = port
+
+    def send(self, request: requests.PreparedRequest, *args: Any, **kwargs: Any) -> requests.Response:
+        parts = urlsplit(request.url or "")
+        request.url = f"http://127.0.0.1:{self.port}{parts.path}" + (f"?{parts.query}" if parts.query else "")
+        return super().send(request, *args, **kwargs)
+
+
+@pytest.fixture
+def site() -> Iterator[Site]:
+    site = Site()
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler_of(site))
+    server.daemon_threads = False
+    site.port = server.server_address[1]
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    yield site
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def manners(**changes: Any) -> SiteManners:
+    known: dict[str, Any] = {
+        "base": BASE,
+        "hosts": frozenset({"demo.invalid", "cdn.invalid"}),
+        "user_agent": "anipop-pipeline/0.1 (+https://example.org)",
+        "requests_per_second": None,
+        "tries": 3,
+    }
+    return SiteManners(**(known | changes))
+
+
+def fetch(
+    site: Site, wanted: list[Request], *, budget: int | None = None, seed: int = 0, **changes: Any
+) -> Iterator[Exchange]:
+    with requests.Session() as session:
+        session.trust_env = False
+        session.mount("https://", Loopback(site.port))
+        yield from crawl(
+            wanted,
+            session=session,
+            manners=manners(**changes),
+            now=site.clock.now,
+            sleep=site.clock.sleep,
+            seed=seed,
+            budget=budget,
+        )
+
+
+def anime(*ids: int) -> list[Request]:
+    return [Request(f"{BASE}/anime/{number}", "anime", number) for number in ids]
+
+
+def one(site: Site, **changes: Any) -> Exchange:
+    return list(fetch(site, anime(1), **changes))[-1]
+
+
+def until_error(exchanges: Iterator[Exchange], error: type[Exception]) -> tuple[list[Exchange], Exception]:
+    got: list[Exchange] = []
+    with pytest.raises(error) as raised:
+        got.extend(exchanges)  # extend keeps what came before the error
+    return got, raised.value
+
+
+def test_robots_comes_first_and_pages_follow_in_order_at_any_parallelism(site: Site) -> None:
+    wanted = anime(*range(1, 31))
+
+    got = list(fetch(site, wanted, parallel=8))
+
+    assert [exchange.kind for exchange in got] == ["robots"] + ["anime"] * 30
+    assert [exchange.id for exchange in got[1:]] == list(range(1, 31))
+    assert {exchange.outcome for exchange in got} == {"ok"}
+    assert site.asked[0] == "/robots.txt"
+    assert sorted(site.pages_asked()) == sorted(urlsplit(request.url).path for request in wanted)
+
+
+def test_we_say_who_we_are_and_ask_for_gzip(site: Site) -> None:
+    list(fetch(site, anime(1)))
+
+    assert {headers["User-Agent"] for headers in site.headers} == {"anipop-pipeline/0.1 (+https://example.org)"}
+    assert {headers["Accept-Encoding"] for headers in site.headers} == {"gzip"}
+
+
+def test_the_body_is_kept_as_it_was_sent(site: Site) -> None:
+    packed = gzip.compress(PAGE)
+    site.answers["/anime/1"] = [(200, {"Content-Encoding": "gzip"}, packed)]
+
+    got = one(site)
+
+    assert (got.body, got.payload, got.status) == (packed, PAGE, 200)
+
+
+def test_the_transfer_coding_is_removed_with_its_header(site: Site) -> None:
+    body = b"%x\r\n%s\r\n0\r\n\r\n" % (len(PAGE), PAGE)
+    site.answers["/anime/1"] = [(200, {"Transfer-Encoding": "chunked", "Content-Length": ""}, body)]
+
+    got = one(site)
+
+    assert got.body == PAGE
+    assert "transfer-encoding" not in {key.lower() for key, _ in got.headers}
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "outcome"),
+    [
+        (200, PAGE, "ok"),
+        (404, b"gone", "missing"),
+        (410, b"gone", "missing"),
+        (200, b'<div id="contentWrapper"><div class="badresult">Invalid ID provided.</div></div>', "missing"),
+        (200, b'<div id="contentWrapper"><div class="error404" title="x"></div></div>', "missing"),
+        (200, b'<div id="contentWrapper"><div class="error503" title="x"></div></div>', "failed"),
+        (200, PAGE + b"This site is protected by reCAPTCHA", "ok"),
+        (200, b"", "failed"),
+        (400, b"what?", "failed"),
+        (500, b"", "failed"),
+        (503, b"", "failed"),
+        (0, b"", "failed"),
+    ],
+)
+def test_each_answer_has_its_outcome(site: Site, status: int, body: bytes, outcome: str) -> None:
+    site.answers["/anime/1"] = [(status, {}, body)]
+
+    got = one(site)
+
+    assert (got.outcome, got.status) == (outcome, status)
+    assert bool(got.reason) == (outcome == "failed")
+    assert got.body == (body if outcome in ("ok", "missing") else b"")
+
+
+@pytest.mark.parametrize(
+    ("status", "headers", "body"),
+    [
+        (403, {}, b"no"),
+        (405, {}, b"<html>Human Verification</html>"),
+        (429, {}, b"slow down"),
+        (429, {"Retry-After": "100000"}, b"slow down"),
+        (200, {}, b"<html><title>Human Verification</title></html>"),
+        (200, {}, b"<html>Please solve this captcha</html>"),
+        (202, {"x-amzn-waf-action": "challenge"}, b""),
+    ],
+)
+def test_a_block_is_handed_out_then_raised_and_nothing_more_is_asked(
+    site: Site, status: int, headers: dict[str, str], body: bytes
+) -> None:
+    site.answers["/anime/2"] = [(status, headers, body)]
+
+    got, error = until_error(fetch(site, anime(1, 2, 3, 4)), Blocked)
+
+    assert [(exchange.id, exchange.outcome) for exchange in got] == [(None, "ok"), (1, "ok"), (2, "blocked")]
+    assert got[-1].body == b""
+    assert "/anime/3" not in site.asked
+    assert "https://demo.invalid/anime/2" in str(error)
+    assert "requests_per_second" in str(error)
+
+
+def test_what_other_threads_fetched_before_a_block_is_not_lost(site: Site) -> None:
+    site.answers["/anime/5"] = [(403, {}, b"")]
+
+    got, _ = until_error(fetch(site, anime(*range(1, 41)), parallel=4), Blocked)
+
+    kept = {exchange.url.removeprefix(BASE) for exchange in got}
+    assert set(site.asked) == kept
+    ids = [exchange.id for exchange in got[1:]]
+    assert ids == sorted(ids, key=int)  # still in order
+
+
+def test_a_failed_page_does_not_stop_the_crawl(site: Site) -> None:
+    site.answers["/anime/1"] = [(500, {}, b"")]
+
+    got = list(fetch(site, anime(1, 2)))
+
+    assert [exchange.outcome for exchange in got] == ["ok", "failed", "ok"]
+    assert site.asked.count("/anime/1") == 3
+
+
+def test_a_page_that_recovers_is_ok(site: Site) -> None:
+    site.answers["/anime/1"] = [(500, {}, b""), (429, {"Retry-After": "7"}, b""), (200, {}, PAGE)]
+
+    got = one(site)
+
+    assert got.outcome == "ok"
+    assert 8 <= site.clock.slept <= 10  # 1 to 3 seconds after the 500, then the 7 that were asked for
+
+
+def test_retry_after_may_be_a_date(site: Site) -> None:
+    site.answers["/anime/1"] = [(503, {"Retry-After": "Fri, 01 May 2026 00:00:42 GMT"}, b""), (200, {}, PAGE)]
+
+    assert one(site).outcome == "ok"
+    assert site.clock.slept == pytest.approx(42)
+
+
+def test_patience_bounds_the_waiting(site: Site) -> None:
+    site.answers["/anime/1"] = [(503, {"Retry-After": "50"}, b"")]
+
+    got = one(site, tries=100, patience_seconds=120)
+
+    assert got.outcome == "failed"
+    assert site.clock.slept == pytest.approx(100)
+
+
+def test_the_jitter_comes_from_the_seed(site: Site) -> None:
+    site.answers["/anime/1"] = [(500, {}, b"")]
+
+    slept = []
+    for seed in (1, 1, 2):
+        before = site.clock.slept
+        one(site, seed=seed)
+        slept.append(site.clock.slept - before)
+
+    assert slept[0] == pytest.approx(slept[1])
+    assert slept[0] != pytest.approx(slept[2])
+
+
+def test_a_torn_body_is_asked_for_again(site: Site) -> None:
+    torn = gzip.compress(PAGE)[:-9]
+    gzipped = {"Content-Encoding": "gzip", "Content-Length": ""}
+    site.answers["/anime/1"] = [(200, {"Content-Length": "9999"}, PAGE), (200, gzipped, torn), (200, {}, PAGE)]
+
+    assert one(site).body == PAGE
+
+
+@pytest.mark.parametrize(
+    ("headers", "body"),
+    [({}, bytes(2000)), ({"Content-Encoding": "gzip"}, gzip.compress(bytes(2000)))],
+    ids=["on the wire", "unpacked"],
+)
+def test_a_body_beyond_the_limit_fails(site: Site, headers: dict[str, str], body: bytes) -> None:
+    site.answers["/anime/1"] = [(200, headers, body)]
+
+    got = one(site, max_bytes_by_kind={"anime": 1000})
+
+    assert (got.outcome, got.body) == ("failed", b"")
+    assert "1000 bytes" in got.reason
+
+
+def test_redirects_are_followed_inside_the_site(site: Site) -> None:
+    site.answers["/anime/1"] = [(301, {"Location": "/anime/1/Sea"}, b"")]
+
+    got = one(site)
+
+    assert (got.outcome, got.url) == ("ok", f"{BASE}/anime/1")
+    assert site.pages_asked() == ["/anime/1", "/anime/1/Sea"]
+
+
+@pytest.mark.parametrize(
+    "location",
+    [
+        "https://elsewhere.invalid/x",
+        "http://demo.invalid/plain",
+        "https://cdn.invalid/robots-unread",
+        "/panel.php",
+        "/anime/1",
+        "https://demo.invalid.evil.invalid/",
+    ],
+)
+def test_redirects_out_of_bounds_fail_with_a_reason(site: Site, location: str) -> None:
+    site.answers["/anime/1"] = [(302, {"Location": location}, b"")]
+
+    got = one(site)
+
+    assert got.outcome == "failed"
+    assert "redirect" in got.reason
+    assert set(site.pages_asked()) == {"/anime/1"}
+
+
+def test_addresses_outside_the_site_fail_unasked(site: Site) -> None:
+    wanted = [Request("https://elsewhere.invalid/a.jpg", "portrait", 1), Request("http://demo.invalid/b", "anime", 2)]
+
+    got = list(fetch(site, wanted))
+
+    assert [exchange.outcome for exchange in got] == ["ok", "failed", "failed"]
+    assert site.pages_asked() == []
+
+
+def test_each_host_has_its_own_robots(site: Site) -> None:
+    wanted = [*anime(1), Request("https://cdn.invalid/images/1.jpg", "portrait", 1)]
+
+    got = list(fetch(site, wanted))
+
+    assert [exchange.url for exchange in got if exchange.kind == "robots"] == [
+        "https://demo.invalid/robots.txt",
+        "https://cdn.invalid/robots.txt",
+    ]
+    assert [exchange.kind for exchange in got] == ["robots", "anime", "robots", "portrait"]
+
+
+def test_a_disallowed_address_is_named_and_not_asked(site: Site) -> None:
+    wanted = [*anime(1), Request(f"{BASE}/panel.php?go=x", "anime", 2), *anime(3)]
+
+    got, error = until_error(fetch(site, wanted), Forbidden)
+
+    assert [exchange.outcome for exchange in got] == ["ok", "ok"]
+    assert "https://demo.invalid/panel.php?go=x" in str(error)
+    assert site.pages_asked() == ["/anime/1"]
+
+
+@pytest.mark.parametrize(
+    "answer", [(500, {}, b""), (0, {}, b""), (200, {}, b"<html>be right back</html>"), (302, {"Location": "/x"}, b"")]
+)
+def test_an_unreadable_robots_forbids_everything(site: Site, answer: Answer) -> None:
+    site.answers = {"/robots.txt": [answer], "/x": [(500, {}, b"")]}
+
+    got, error = until_error(fetch(site, anime(1)), Forbidden)
+
+    assert [exchange.kind for exchange in got] == ["robots"]
+    assert "robots.txt" in str(error)
+    assert "/anime/1" not in site.asked
+
+
+def test_without_a_robots_file_everything_is_allowed(site: Site) -> None:
+    site.answers = {"/robots.txt": [(404, {}, b"<html>404</html>")]}
+
+    got = list(fetch(site, anime(1)))
+
+    assert [exchange.outcome for exchange in got] == ["missing", "ok"]
+
+
+def test_one_pace_binds_all_threads(site: Site) -> None:
+    list(fetch(site, anime(*range(1, 11)), parallel=5, requests_per_second=2.0))
+
+    spent = (max(site.times) - min(site.times)).total_seconds()
+    assert spent >= 5 - 0.5  # eleven requests, half a second apart
+
+
+def test_a_clock_that_stands_still_does_not_make_waits_grow(site: Site) -> None:
+    slept: list[float] = []
+    with requests.Session() as session:
+        session.mount("https://", Loopback(site.port))
+        frozen = site.clock.now()
+        polite = manners(requests_per_second=1.0)
+        list(crawl(anime(*range(9)), session=session, manners=polite, now=lambda: frozen, sleep=slept.append, seed=0))
+
+    assert max(slept) == pytest.approx(2)
+
+
+def test_a_crawl_delay_slows_us_down(site: Site) -> None:
+    site.answers["/robots.txt"] = [(200, {}, b"User-agent: *\nCrawl-delay: 3\n")]
+
+    list(fetch(site, anime(1, 2, 3)))
+
+    gaps = [(later - earlier).total_seconds() for earlier, later in pairwise(site.times[1:])]
+    assert gaps == [pytest.approx(3)] * 2
+
+
+def test_a_spent_budget_ends_the_crawl_quietly(site: Site) -> None:
+    got = list(fetch(site, anime(1, 2, 3, 4), budget=2))
+
+    assert [exchange.id for exchange in got] == [None, 1, 2]
+
+
+def test_progress_counts_pages(site: Site) -> None:
+    heard: list[tuple[int, int | None]] = []
+    with requests.Session() as session:
+        session.mount("https://", Loopback(site.port))
+        quick: Callable[[int, int | None], None] = lambda done, total: heard.append((done, total))  # noqa: E731
+        list(
+            crawl(
+                anime(1, 2),
+                session=session,
+                manners=manners(),
+                now=site.clock.now,
+                sleep=site.clock.sleep,
+                seed=0,
+                progress=quick,
+            )
+        )
+
+    assert heard == [(0, 2), (1, 2), (2, 2)]
+
+
+def test_an_abandoned_crawl_asks_no_more(site: Site) -> None:
+    exchanges = fetch(site, anime(*range(1, 200)))
+
+    next(exchanges), next(exchanges)
+    exchanges.close()  # type: ignore[attr-defined]
+
+    assert len(site.asked) < 10
+
+
+def test_real_pages_are_recognised_for_what_they_are(real: Any) -> None:
+    outcomes = {
+        path.name: recognised("anime", path.read_bytes())[0] for path in sorted((real / "pages").glob("*.html"))
+    }
+
+    assert {name for name, outcome in outcomes.items() if outcome == "missing"} == {
+        name for name in outcomes if name.startswith("error404")
+    }
+    assert [name for name, outcome in outcomes.items() if outcome == "again"] == ["error503__x__2018-07-03.html"]
+    assert "blocked" not in outcomes.values()
