@@ -487,7 +487,7 @@ def test_a_prediction_that_fits_no_table_at_hand_is_refused(spoilt: str, says: s
     tables[spoilt] = tables[spoilt].filter(pl.col("anime_id") == 1)
 
     with pytest.raises(MixedGenerations, match=says):
-        score(predictions, **tables, samples=5, seed=0)
+        score(predictions, tables["corpus"], tables["clusters"], tables["splits"], samples=5, seed=0)
 
 
 def test_the_name_of_a_metric_says_which_way_is_better() -> None:

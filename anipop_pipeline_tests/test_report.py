@@ -1,11 +1,17 @@
 """The report says what the tables say, says it to strangers safely, and says so where there is nothing to say."""
 
 import dataclasses
+import os
 import re
-from collections.abc import Sequence
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
 from html.parser import HTMLParser
+from pathlib import Path
 from typing import Any
 
+import dataframely as dy
 import numpy as np
 import polars as pl
 import pytest
@@ -14,7 +20,7 @@ from anipop_pipeline.stages import report
 from anipop_pipeline.stages.metrics import score
 from anipop_pipeline.stages.report import ExperimentFacts, Facts, figures
 from anipop_pipeline.stages.report.audit_sections import audit_section
-from anipop_pipeline.stages.report.document import Bullets, Missing, Paragraph, Picture, Section, Table, Tiles
+from anipop_pipeline.stages.report.document import Bullets, Document, Missing, Paragraph, Picture, Section, Table, Tiles
 from anipop_pipeline.stages.report.producer import section as producer_section
 from anipop_pipeline.stages.report.result_sections import planted_section
 from anipop_pipeline.stages.tables.corpus import CorpusAnime, CorpusRejects, Statistics
@@ -30,7 +36,8 @@ from anipop_pipeline.stages.tables.reports import (
     SeedSpread,
 )
 
-HOSTILE = "<script>alert(1)</script> | *Stars* & 猫の国 \"quoted\" `code` $x$"
+ROOT = Path(__file__).resolve().parents[1]
+HOSTILE = '<script>alert(1)</script> | *Stars* & 猫の国 "quoted" `code` $x$'
 EXPERIMENTS = (
     ExperimentFacts("mean", "concept", (), what="Always answers the mean of what it was trained on."),
     ExperimentFacts("length", "release", ("words",), what="A line through the length of the synopsis."),
@@ -96,7 +103,9 @@ def some_splits(corpus: pl.DataFrame, generator: np.random.Generator) -> pl.Data
             for repeat in range(4)
         ),
     ]
-    past = rows.filter(pl.col("year") <= 2018).select("anime_id", split=pl.lit("temporal"), repeat=0, fold=0, seen=False)
+    past = rows.filter(pl.col("year") <= 2018).select(
+        "anime_id", split=pl.lit("temporal"), repeat=0, fold=0, seen=False
+    )
     columns = ["split", "repeat", "fold", "anime_id", "seen", "part"]
     parts = [*(test.with_columns(part=pl.lit("test")) for test in tests), past.with_columns(part=pl.lit("train"))]
     return pl.concat([part.select(columns) for part in parts], how="vertical_relaxed")
@@ -106,7 +115,7 @@ def some_predictions(corpus: pl.DataFrame, splits: pl.DataFrame, generator: np.r
     tables = []
     for label, columns in (("score", STRENGTH), ("audience", {"mean": 0.0, "pitch": 0.3, "pitch_announcement": 0.5})):
         tests = splits.filter(pl.col("part") == "test").join(corpus.select("anime_id", actual=label), on="anime_id")
-        middle, width = float(corpus[label].mean() or 0), float(corpus[label].std() or 1)
+        middle, width = corpus[label].to_numpy().mean(), corpus[label].to_numpy().std()
         for name, share in columns.items():
             own = tests.filter((pl.col("repeat") == 0) | pl.lit(name in ("length", "words_ridge")))
             noise = pl.Series(generator.normal(size=own.height)) * width * np.sqrt(max(share * (1 - share), 0))
@@ -142,24 +151,35 @@ def some_statistics(corpus: pl.DataFrame, parts: Sequence[str]) -> pl.DataFrame:
     return Statistics.validate(pl.DataFrame([*found, *_single_figures(parts)], infer_schema_length=None), cast=True)
 
 
+CORPUS_FIGURES = [
+    ("funnel_anime", "all", "parsed", "rows", 1290.0),
+    ("funnel_anime", "all", "score_missing", "rows", 480.0),
+    ("funnel_anime", "all", "synopsis_short", "rows", 210.0),
+    ("funnel_anime", "all", "kept", "rows", 600.0),
+    ("left_out", "all", "left_out", "members_median", 188.0),
+    ("left_out", "all", "kept", "members_median", 9421.0),
+]
+SPLIT_FIGURES = [
+    ("balance", "train", "published", "rows", 489.0),
+    ("balance", "test", "published", "rows", 111.0),
+    ("balance", "train", "grouped", "rows", 2400.0),
+    ("balance", "test", "grouped", "rows", 600.0),
+    ("balance", "train", "temporal", "rows", 420.0),
+    ("balance", "test", "temporal", "rows", 180.0),
+    ("balance", "test", "temporal", "seen", 60.0),
+]
+
+
 def _single_figures(parts: Sequence[str]) -> list[dict[str, Any]]:
-    if "all" in parts:
-        rows = [("funnel_anime", "all", "parsed", "rows", 1290.0), ("funnel_anime", "all", "score_missing", "rows", 480.0),
-                ("funnel_anime", "all", "synopsis_short", "rows", 210.0), ("funnel_anime", "all", "kept", "rows", 600.0),
-                ("left_out", "all", "left_out", "members_median", 188.0), ("left_out", "all", "kept", "members_median", 9421.0)]  # fmt: skip
-    else:
-        rows = [("balance", part, split, "rows", rows) for split, part, rows in
-                (("published", "train", 489.0), ("published", "test", 111.0), ("grouped", "train", 2400.0),
-                 ("grouped", "test", 600.0), ("temporal", "train", 420.0), ("temporal", "test", 180.0))]  # fmt: skip
-        rows.append(("balance", "test", "temporal", "seen", 60.0))
     names = ("statistic", "part", "bucket", "measure", "value")
+    rows = CORPUS_FIGURES if "all" in parts else SPLIT_FIGURES
     return [dict(zip(names, row, strict=True)) | {"published": None} for row in rows]
 
 
 def some_history(generator: np.random.Generator) -> pl.DataFrame:
     rows = [
-        {"experiment": name, "label": "score", "split": "grouped", "repeat": 0, "fold": fold, "seed": 42, "epoch": epoch,
-         "train_error": 0.012 + 0.1 * 0.3**epoch * generator.uniform(0.8, 1.2),
+        {"experiment": name, "label": "score", "split": "grouped", "repeat": 0, "fold": fold, "seed": 42,
+         "epoch": epoch, "train_error": 0.012 + 0.1 * 0.3**epoch * generator.uniform(0.8, 1.2),
          "validation_error": 0.0135 - 0.0005 * epoch + 0.0002 * epoch**2 + 0.001 * generator.random()}
         for name in ("paper_full", "paper_synopsis", "paper_descriptions", "pitch_network")
         for fold in range(3) for epoch in range(1, 6)
@@ -167,13 +187,35 @@ def some_history(generator: np.random.Generator) -> pl.DataFrame:
     return History.validate(pl.DataFrame(rows), cast=True)
 
 
-AUDIT = [
+AUDIT: list[tuple[object, ...]] = [
     ("full", "published", 0.0107, 0.18, 0.42, 0.01056, "Two GPT-2 and a ResNet-50, trained as printed."),
     ("full", "mean pooling", 0.0102, 0.22, 0.46, None, "The mean of all positions instead of position 0."),
     ("traditional", "published", 0.4131, -30.9, 0.15, 0.41286, "SoftMax over the batch, TF-IDF cast to integers."),
     ("traditional", "no softmax", 0.0135, -0.04, 0.17, None, "A plain linear output."),
     ("traditional", "all mended", 0.0119, 0.08, 0.30, None, "A linear output, and TF-IDF fitted once and left alone."),
 ]
+CORPUS_REJECTS = [
+    ("anime", 701, "A", "score_missing"),
+    ("anime", 702, "B", "score_missing"),
+    ("anime", 703, None, "synopsis_short"),
+    ("characters", 1, "C", "portrait_missing"),
+    ("characters", 2, "D", "description_short"),
+]
+PARSE_REJECTS = [
+    ("anime", "https://demo.invalid/anime/9", 9, "score", "not a number"),
+    ("characters", None, 3, None, "page is gone"),
+]
+NEIGHBOURS = [
+    (anime, "together", place, (anime * 7 + place * 31) % 600 + 1, 0.95 - 0.1 * place)
+    for anime in range(1, 601, 40)
+    for place in (1, 2, 3)
+]
+PLANTED = [("text", 0.2), ("portraits", 0.05), ("attributes", 0.2), ("noise", 0.45), ("credit", 0.15)]
+
+
+def rows_of(schema: type[dy.Schema], rows: Sequence[tuple[object, ...]]) -> pl.DataFrame:
+    """Return rows as a table; values come in the order of the schema's columns."""
+    return schema.validate(pl.DataFrame(rows, schema=schema.column_names(), orient="row"), cast=True)
 
 
 @pytest.fixture(scope="module")
@@ -185,36 +227,443 @@ def facts() -> Facts:
     predictions = some_predictions(corpus, splits, generator)
     clusters = corpus.select("anime_id", cluster_id=pl.col("anime_id") // 2 + 1)
     scores = score(predictions, corpus, clusters, splits, samples=200, seed=0)
-    neighbours = [(anime, "together", place, (anime * 7 + place * 31) % 600 + 1, 0.95 - 0.1 * place)
-                  for anime in range(1, 601, 40) for place in range(1, 4)]  # fmt: skip
     return Facts(
         site="demo",
         invented=True,
         corpus=corpus,
-        corpus_rejects=CorpusRejects.validate(pl.DataFrame(
-            {"table": ["anime"] * 3 + ["characters"] * 2, "id": [701, 702, 703, 1, 2], "name": ["A", "B", None, "C", "D"],
-             "rule": ["score_missing", "score_missing", "synopsis_short", "portrait_missing", "description_short"]}), cast=True),
-        parse_rejects=ParseRejects.validate(pl.DataFrame(
-            {"table": ["anime", "characters"], "url": ["https://demo.invalid/anime/9", None], "id": [9, 3],
-             "field": ["score", None], "reason": ["not a number", "page is gone"]}), cast=True),
+        corpus_rejects=rows_of(CorpusRejects, CORPUS_REJECTS),
+        parse_rejects=rows_of(ParseRejects, PARSE_REJECTS),
         statistics=some_statistics(corpus, ["all"]),
         split_statistics=some_statistics(corpus, ["train", "test"]),
         metrics=scores.metrics,
         seeds=scores.seeds,
         comparisons=scores.comparisons,
-        absent=AbsentExperiments.validate(pl.DataFrame(
-            {"experiment": ["paper_full_finetuned"], "reason": ["fine-tuning at full size needs a GPU"]})),
+        absent=rows_of(AbsentExperiments, [("paper_full_finetuned", "fine-tuning at full size needs a GPU")]),
         history=some_history(generator),
         predictions=predictions,
-        audit=_audit(AUDIT),
-        comparables=Comparables.validate(pl.DataFrame(
-            neighbours, schema=["anime_id", "by", "place", "neighbour_id", "similarity"], orient="row"), cast=True),
-        planted=pl.DataFrame({"part": ["text", "portraits", "attributes", "noise", "credit"],
-                              "share": [0.2, 0.05, 0.2, 0.45, 0.15]}),
+        audit=rows_of(Audit, AUDIT),
+        comparables=rows_of(Comparables, NEIGHBOURS),
+        planted=pl.DataFrame(PLANTED, schema=["part", "share"], orient="row"),
         experiments=EXPERIMENTS,
-    )  # fmt: skip
+    )
 
 
-def _audit(rows: list[tuple[Any, ...]]) -> pl.DataFrame:
-    names = ["recipe", "variant", "mean_squared_error", "r2_score", "spearman_score", "published_error", "meaning"]
-    return Audit.validate(pl.DataFrame(rows, schema=names, orient="row"), cast=True)
+@pytest.fixture(scope="module")
+def files(facts: Facts) -> dict[str, bytes]:
+    """The report's files."""
+    return report.build(facts)
+
+
+@pytest.fixture(scope="module")
+def document(facts: Facts) -> Document:
+    """What the report says."""
+    return report.document(facts)
+
+
+@pytest.fixture(scope="module")
+def page(files: dict[str, bytes]) -> str:
+    """The report as one page."""
+    return files["report.html"].decode()
+
+
+@pytest.fixture(scope="module")
+def twin(files: dict[str, bytes]) -> str:
+    """The report as Markdown."""
+    return files["report.md"].decode()
+
+
+@pytest.fixture
+def nothing() -> Facts:
+    """A site on which nothing was made yet."""
+    return Facts(
+        site="bare",
+        invented=False,
+        corpus=CorpusAnime.create_empty(),
+        corpus_rejects=CorpusRejects.create_empty(),
+        parse_rejects=ParseRejects.create_empty(),
+        statistics=Statistics.create_empty(),
+        split_statistics=Statistics.create_empty(),
+        metrics=Metrics.create_empty(),
+        seeds=SeedSpread.create_empty(),
+        comparisons=Comparisons.create_empty(),
+        absent=AbsentExperiments.create_empty(),
+        history=History.create_empty(),
+        predictions=Predictions.create_empty(),
+        audit=Audit.create_empty(),
+        comparables=Comparables.create_empty(),
+    )
+
+
+class Reader(HTMLParser):
+    """What a browser would read: text, addresses, and whether every element is closed."""
+
+    VOID = frozenset({"meta", "img", "source", "br", "hr", "link"})
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.addresses: list[str] = []
+        self.ids: list[str] = []
+        self.tags: set[str] = set()
+        self.words: list[str] = []
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.add(tag)
+        self.addresses += [value or "" for name, value in attrs if name in ("src", "srcset", "href", "action")]
+        self.ids += [value or "" for name, value in attrs if name == "id"]
+        if tag not in self.VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        self.words.append(data)
+
+    @property
+    def text(self) -> str:
+        return " ".join(" ".join(self.words).split())
+
+
+def said(section: Section) -> str:
+    """Return all sentences of a section."""
+    words: list[str] = []
+    for block in section.blocks:
+        match block:
+            case Paragraph(text) | Missing(text):
+                words.append(text)
+            case Bullets(items) | Tiles(items):
+                words += [f"{one} {other}" for one, other in items]
+            case Table() | Picture():
+                words.append(block.caption)
+    return " ".join(words)
+
+
+def measured(values: Mapping[str, tuple[float | None, float | None, float | None]], **key: str) -> pl.DataFrame:
+    """Return R2 with its interval, and an error of 0.5, for some experiments."""
+    row = {"label": "score", "split": "grouped", "group": "all", "rows": 100} | key
+    rows = [
+        row | {"experiment": name, "metric": metric, "value": value, "low": low, "high": high}
+        for name, r2 in values.items()
+        for metric, (value, low, high) in (("r2_score", r2), ("mean_absolute_error", (0.5, None, None)))
+    ]
+    return Metrics.validate(pl.DataFrame(rows, infer_schema_length=None), cast=True)
+
+
+def test_equal_facts_give_equal_bytes(facts: Facts, files: dict[str, bytes]) -> None:
+    assert report.build(facts) == files
+
+
+def test_figures_carry_no_dates_and_no_software(files: dict[str, bytes]) -> None:
+    pictures = [content for name, content in files.items() if name.startswith("figures/")]
+
+    assert len(pictures) == 11
+    assert all(content.startswith(b"\x89PNG") for content in pictures)
+    assert all(b"tEXt" not in content and b"tIME" not in content for content in pictures)
+
+
+def test_the_page_is_well_formed_and_asks_nobody_for_anything(page: str) -> None:
+    reader = Reader(page)
+
+    assert reader.open == []
+    assert "script" not in reader.tags
+    assert "link" not in reader.tags
+    assert all(address.startswith(("data:image/png;base64,", "#")) for address in reader.addresses)
+    assert {address[1:] for address in reader.addresses if address.startswith("#")} <= set(reader.ids)
+    assert len(reader.ids) == len(set(reader.ids))
+    assert not re.search(r"url\(|@import", page)
+
+
+def test_titles_of_strangers_are_shown_and_never_obeyed(page: str, twin: str) -> None:
+    assert HOSTILE in Reader(page).text
+    assert "<script" not in page
+    assert '\\<script\\>alert(1)\\</script\\> \\| \\*Stars\\* &amp; 猫の国 "quoted" \\`code\\` \\$x\\$' in twin
+
+
+def test_an_invented_site_says_so_on_top_and_beside_every_table(document: Document, page: str, twin: str) -> None:
+    tables = sum(isinstance(block, Table) for section in document.sections for block in section.blocks)
+
+    assert page.count('<figcaption><span class="invented">') == page.count("<figcaption>") > tables
+    assert page.index(report.BANNER) < page.index("<h1>")
+    assert twin.count(f"> **{report.BANNER}**") == page.count(report.BANNER)
+
+
+def test_a_real_site_carries_no_such_banner(nothing: Facts) -> None:
+    built = report.build(nothing)
+
+    assert not any(b"invented" in content.partition(b"</style>")[2] for content in built.values())
+    assert b"DEMO" not in built["report.html"]
+    assert b"DEMO" not in built["report.md"]
+
+
+def test_page_and_twin_say_the_same(document: Document, page: str, twin: str) -> None:
+    read, plain = Reader(page).text, _unescaped(twin)
+
+    for section in document.sections:
+        assert section.title in read
+        assert section.title in plain
+        for text in _texts(section):
+            assert _joined(text) in read
+            assert _joined(text) in plain
+
+
+def _texts(section: Section) -> list[str]:
+    texts: list[str] = []
+    for block in section.blocks:
+        match block:
+            case Table():
+                cells = [cell for row in block.rows for cell in row]
+                texts += [block.caption, *(column.title for column in block.columns)]
+                texts += [text for cell in cells for text in (cell.text, cell.interval, cell.paper, cell.note) if text]
+            case Picture():
+                texts.append(block.caption)
+            case Bullets(items) | Tiles(items):
+                texts += [text for item in items for text in item]
+            case _:
+                texts.append(block.text)
+    return texts
+
+
+def _joined(text: str) -> str:
+    return " ".join(text.replace(" %", "\N{NO-BREAK SPACE}%").split())
+
+
+def _unescaped(markdown: str) -> str:
+    return " ".join(re.sub(r"\\([\\`*_{}\[\]<>#|~$+.-])", r"\1", markdown).replace("&amp;", "&").split())
+
+
+def test_every_row_of_a_markdown_table_has_as_many_cells_as_its_head(twin: str) -> None:
+    tables = [block.splitlines() for block in twin.split("\n\n") if block.startswith("|")]
+
+    assert len(tables) > 15
+    for lines in tables:
+        assert len({len(re.findall(r"(?<!\\)\|", line)) for line in lines}) == 1
+
+
+def test_every_figure_of_the_twin_lies_beside_it(files: dict[str, bytes], twin: str) -> None:
+    shown = set(re.findall(r"\]\((figures/[^)]+)\)", twin))
+
+    assert shown == {name for name in files if name.startswith("figures/")}
+
+
+def test_where_there_is_nothing_to_say_every_section_says_so(nothing: Facts) -> None:
+    built = report.build(nothing)
+    document = report.document(nothing)
+
+    assert set(built) == {"report.html", "report.md"}
+    assert all(said(section) for section in document.sections)
+    assert not any(isinstance(block, Table | Picture) for section in document.sections for block in section.blocks)
+    assert Reader(built["report.html"].decode()).open == []
+
+
+def test_the_first_page_names_the_best_honest_experiment_of_each_tier(facts: Facts) -> None:
+    words = said(producer_section(facts))
+
+    assert "The best experiment, pitch, explains" in words
+    assert "The best experiment, pitch_greenlight, explains" in words
+    assert "The best experiment, pitch_announcement, explains" in words
+    assert "leak_fame" not in words
+    assert "of later ones, pitch explains" in words
+    assert "Of the differences in audience" in words
+
+
+@pytest.mark.parametrize(
+    ("r2", "says"),
+    [
+        ((0.2, 0.1, 0.3), "The best experiment, pitch, explains 20 % of the differences (95 % interval 10 % to 30 %)."),
+        ((0.2, -0.1, 0.3), "The interval reaches 0, so that this may be chance."),
+        ((-0.3, -0.5, -0.1), "The best experiment, pitch, does no better than always answering the mean"),
+        ((0.2, None, None), "There are too few titles to say how sure that is."),
+    ],
+)
+def test_the_first_page_says_how_sure_it_is(
+    nothing: Facts, r2: tuple[float, float | None, float | None], says: str
+) -> None:
+    metrics = measured({"mean": (0.0, None, None), "pitch": r2})
+    facts = dataclasses.replace(nothing, metrics=metrics, experiments=EXPERIMENTS)
+
+    words = said(producer_section(facts))
+
+    assert says in words
+    assert ("nothing that is known before release can be told from" in words) == (r2[1] is None or r2[1] <= 0)
+
+
+def test_without_experiments_of_a_tier_the_first_page_claims_nothing(nothing: Facts) -> None:
+    facts = dataclasses.replace(nothing, metrics=measured({"leak_fame": (0.7, 0.6, 0.8)}), experiments=EXPERIMENTS)
+
+    assert (
+        said(producer_section(facts)) == "No experiment that uses only what is known before release was measured here."
+    )
+
+
+def test_results_are_in_order_of_tier_and_then_the_best_first() -> None:
+    metrics = measured({"leak_fame": (0.7, 0.6, 0.8), "mean": (0.0, None, None), "pitch": (0.2, 0.1, 0.3),
+                        "pitch_greenlight": (0.4, 0.3, 0.5), "stranger": (0.9, 0.8, 1.0)})  # fmt: skip
+
+    rows = report.results_table(metrics, EXPERIMENTS, "grouped", "score")
+
+    assert [row.experiment for row in rows] == ["pitch", "mean", "pitch_greenlight", "leak_fame", "stranger"]
+    assert rows[0].metrics["r2_score"].low == 0.1
+    assert rows[0].rows == 100
+
+
+def test_published_figures_stand_beside_scores_of_random_splits_alone() -> None:
+    r2 = {"paper_full": (0.2, 0.1, 0.3)}
+
+    beside = {
+        (label, split): report.results_table(measured(r2, label=label, split=split), EXPERIMENTS, split, label)[
+            0
+        ].published
+        for label, split in (("score", "published"), ("score", "temporal"), ("audience", "published"))
+    }
+
+    assert beside["score", "published"]["r2_score"] == 0.1866
+    assert beside["score", "temporal"] == beside["audience", "published"] == {}
+
+
+def test_a_terminal_shows_the_results_in_columns() -> None:
+    metrics = measured({"mean": (-0.0001, None, None), "pitch": (0.2, 0.123456, 0.3)})
+
+    assert report.terminal_table(metrics, EXPERIMENTS) == (
+        "score, split grouped, 100 test rows\n"
+        "experiment  tier        R2            95 %  Spearman    MAE\n"
+        "----------  -------  -----  --------------  --------  -----\n"
+        "pitch       concept  0.200  [0.123, 0.300]         -  0.500\n"
+        "mean        concept  0.000                         -  0.500"
+    )
+    assert report.terminal_table(Metrics.create_empty()) == "No experiment was measured on score."
+
+
+def test_the_audit_says_which_share_of_the_advantage_a_broken_benchmark_is_worth(nothing: Facts) -> None:
+    words = said(audit_section(dataclasses.replace(nothing, audit=rows_of(Audit, AUDIT))))
+
+    # Advantage 0.4131 - 0.0107 = 0.4024, of which mending takes 0.4131 - 0.0119 = 0.4012.
+    assert "99.7 % of the published advantage is due to the broken benchmark" in words
+    assert "full explains 18 % of the differences" in words
+
+
+@pytest.mark.parametrize(
+    ("mended", "says"),
+    [(0.2119, "50 % of the published advantage"), (0.0100, "all of the published advantage is due")],
+)
+def test_the_conclusion_of_the_audit_follows_the_numbers(nothing: Facts, mended: float, says: str) -> None:
+    rows = [
+        ("full", "published", 0.0107, 0.18, 0.42, 0.01056, "As printed."),
+        ("traditional", "published", 0.4131, -30.9, 0.15, 0.41286, "As printed."),
+        ("traditional", "all mended", mended, 0.1, 0.3, None, "Mended."),
+    ]
+
+    assert says in said(audit_section(dataclasses.replace(nothing, audit=rows_of(Audit, rows))))
+
+
+def test_an_audit_of_one_recipe_draws_no_conclusion_on_another(nothing: Facts) -> None:
+    words = said(audit_section(dataclasses.replace(nothing, audit=rows_of(Audit, AUDIT[:2]))))
+
+    assert "advantage" not in words
+
+
+def test_the_planted_truth_stands_beside_what_was_found_of_it(facts: Facts) -> None:
+    (table,) = (block for block in planted_section(facts).blocks if isinstance(block, Table))
+
+    found = {row[0].text: (row[1].text, row[3].text) for row in table.rows}
+
+    assert found["text"] == ("0.20", "pitch")
+    assert found["credit"] == ("0.15", "credit")
+    assert found["portraits"] == ("0.05", "none here reads this alone")
+    assert found["noise"] == ("0.45", "nothing can")
+
+
+def test_the_numbers_of_a_table_are_those_of_the_metrics(facts: Facts, twin: str) -> None:
+    value = facts.metrics.filter(
+        experiment="pitch", label="score", split="grouped", group="all", metric="spearman_score"
+    )["value"].item()  # fmt: skip
+
+    (line,) = [line for line in twin.splitlines() if line.startswith("| **pitch**") and f"| {value:.3f} " in line]
+
+    assert line.startswith("| **pitch** (concept) |")
+
+
+def test_figures_of_nothing_say_so_and_can_still_be_drawn() -> None:
+    corpus = CorpusAnime.create_empty()
+    drawn = [
+        figures.forest(Metrics.create_empty(), "grouped", "score"),
+        figures.learning_curves(History.create_empty()),
+        figures.predicted_against_actual(Predictions.create_empty(), corpus, ["pitch"]),
+        figures.score_histogram(corpus),
+        figures.titles_by_year(corpus),
+        figures.words_by_score(Statistics.create_empty()),
+    ]
+
+    assert all(len(figure.texts) == 1 for figure in drawn)
+    assert all(figures.png(figure).startswith(b"\x89PNG") for figure in drawn)
+
+
+def test_a_forest_has_the_best_on_top_and_marks_what_lies_too_low() -> None:
+    metrics = measured({"low": (-30.0, -33.0, -28.0), "good": (0.4, 0.3, 0.5), "fair": (0.1, -0.1, 0.2)})
+
+    (axes,) = figures.forest(metrics, "grouped", "score").axes
+
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["low", "fair", "good"]
+    assert axes.get_xlim()[0] > -1
+    assert [text.get_text() for text in axes.texts] == ["−30.00"]
+
+
+def test_many_points_are_counted_in_hexagons_and_few_are_shown() -> None:
+    generator = np.random.default_rng(1)
+    corpus = a_corpus(2_000, generator)
+    predictions = _said(corpus.select("anime_id", "score", split=pl.lit("grouped"), repeat=0, fold=0), "pitch", "score",
+                        pl.col("score"))  # fmt: skip
+
+    (many,) = figures.predicted_against_actual(predictions, corpus, ["pitch"]).axes
+    (few,) = figures.predicted_against_actual(predictions.head(100), corpus, ["pitch"]).axes
+
+    assert [type(layer).__name__ for layer in many.collections] == ["PolyCollection"]
+    assert [type(layer).__name__ for layer in few.collections] == ["PathCollection"]
+
+
+def test_importing_the_report_does_not_load_matplotlib() -> None:
+    program = "import sys, anipop_pipeline.stages.report; print('matplotlib' in sys.modules)"
+
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
+
+    assert done.stdout.strip() == "False"
+
+
+@pytest.fixture(scope="module")
+def chromium() -> str:
+    """Return the browser; skip where it is absent, fail when it is absent in CI."""
+    found = shutil.which("chromium")
+    if found is None:
+        if os.environ.get("CI") == "true":
+            pytest.fail("no chromium")
+        pytest.skip("no chromium")
+    return found
+
+
+@pytest.mark.parametrize("width", [1200, 390])
+def test_nothing_is_wider_than_the_page(chromium: str, page: str, tmp_path: Path, width: int) -> None:
+    (tmp_path / "report.html").write_text(page)
+    (tmp_path / "frame.html").write_text(FRAME.replace("WIDTH", str(width)))
+    flags = [
+        "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync",
+        "--disable-background-networking", "--disable-component-update",
+        "--allow-file-access-from-files", "--hide-scrollbars",
+        f"--user-data-dir={tmp_path / 'profile'}", "--virtual-time-budget=5000", "--dump-dom",
+    ]  # fmt: skip
+
+    asked = [chromium, *flags, (tmp_path / "frame.html").as_uri()]
+    done = subprocess.run(asked, capture_output=True, text=True, timeout=120, check=True)
+
+    assert f"<p>{width} {width}</p>" in done.stdout
+
+
+FRAME = """<iframe id="f" src="report.html" style="width:WIDTHpx;height:900px;border:0"></iframe>
+<script>
+document.getElementById("f").onload = (loaded) => {
+  const root = loaded.target.contentDocument.documentElement;
+  const sizes = document.createElement("p");
+  sizes.textContent = root.clientWidth + " " + root.scrollWidth;
+  document.body.append(sizes);
+};
+</script>"""

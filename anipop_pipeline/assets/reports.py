@@ -85,7 +85,7 @@ def audit(
         material(audits.AUDITED, inputs, config.picture_side),
         rows["score"].to_numpy(),
         is_test,
-        train.Settings(config.seed, config.epochs, config.cheap_repeats),
+        train.Settings(config.seed, config.audit_epochs, config.cheap_repeats),
         baselines,
         lambda done, total: context.log.debug(f"variant {done} of {total}"),
     )

@@ -73,11 +73,12 @@ class Published:
     vectors: Mapping[str, tuple[str, str]]  # input -> (as published, as it should be), names in the material
     head: str
     quirks: Quirks
+    epochs: int = 5
 
 
 TRADITIONAL = Quirks(batch_softmax=True, tfidf_for_each_batch=True, published_pooling=False)
 RECIPES = [
-    Published("traditional", {"pixels": ("pixels", "pixels")}, "traditional", TRADITIONAL),
+    Published("traditional", {"pixels": ("pixels", "pixels")}, "traditional", TRADITIONAL, epochs=30),
     Published("synopsis", {"synopsis": ("synopsis:published", "synopsis:mean")}, "published", Quirks()),
     Published("descriptions", {"descriptions": ("descriptions:published", "descriptions:mean")}, "published", Quirks()),
     Published("portraits", {"portraits": ("portraits:published", "portraits:pooled")}, "portraits", Quirks()),
@@ -168,9 +169,8 @@ def _fit(
     else:
         rows, unit = train, train_unit
         validation = validation_rows(material.take(train), settings.seed)
-    schedule = networks.Schedule(
-        epochs=settings.epochs, batch=BATCH, shuffle=not quirks.no_shuffling, patience=settings.epochs
-    )
+    epochs = min(recipe.epochs, settings.epochs)
+    schedule = networks.Schedule(epochs=epochs, batch=BATCH, shuffle=not quirks.no_shuffling, patience=epochs)
     chosen = {name: values[rows] for name, values in inputs.items()}
     trained = networks.train(_design(recipe, quirks, networks), schedule, chosen, unit, validation, settings.seed)
     answers = trained.predict({name: values[test] for name, values in inputs.items()}, BATCH)

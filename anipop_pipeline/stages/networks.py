@@ -36,9 +36,9 @@ class Schedule:
     """How a network is trained."""
 
     epochs: int
-    batch: int = 16
+    batch: int = 32
     rate: float = 1e-3
-    patience: int = 6
+    patience: int = 5
     shuffle: bool = True
     decay: float = 1e-2
 
@@ -143,7 +143,9 @@ def _fit(
     validation: np.ndarray,
     seed: int,
 ) -> Trained:
-    optimiser = torch.optim.AdamW(network.parameters(), lr=schedule.rate, eps=1e-8, weight_decay=schedule.decay)
+    optimiser = torch.optim.AdamW(
+        network.parameters(), lr=schedule.rate, eps=1e-8, weight_decay=schedule.decay, fused=True
+    )
     inside, outside = np.flatnonzero(~validation), np.flatnonzero(validation)
     steps = schedule.epochs * -(-len(inside) // schedule.batch)
     slope = torch.optim.lr_scheduler.LinearLR(optimiser, start_factor=1.0, end_factor=0.0, total_iters=steps)

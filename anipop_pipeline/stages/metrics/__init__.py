@@ -12,6 +12,7 @@ Belongs here: from predictions to metrics. Does not: predicting, or how results 
 """
 
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
 import numpy as np
@@ -51,14 +52,22 @@ def score(
     Errors named `unit_` are on the scale 0..1, between the smallest and the largest label of the corpus; with
     `own_range` between those of the test rows themselves, as the published figures were.
     """
-    rows = tested(predictions, corpus, clusters, splits)
-    rows = spans(rows, corpus, own_range=own_range)
+    rows = spans(tested(predictions, corpus, clusters, splits), corpus, own_range=own_range)
     quoted = rows.filter(pl.col("repeat") == 0)
-    return Scores(
-        metrics=Metrics.validate(_table(Metrics, _quoted(quoted, samples, seed)), cast=True),
-        seeds=SeedSpread.validate(_spread(rows), cast=True),
-        comparisons=Comparisons.validate(_table(Comparisons, _compared(quoted, samples, seed)), cast=True),
-    )
+    with _one_thread():
+        return Scores(
+            metrics=Metrics.validate(_table(Metrics, _quoted(quoted, samples, seed)), cast=True),
+            seeds=SeedSpread.validate(_spread(rows), cast=True),
+            comparisons=Comparisons.validate(_table(Comparisons, _compared(quoted, samples, seed)), cast=True),
+        )
+
+
+def _one_thread() -> AbstractContextManager[object]:
+    """Keep matrix products on one thread: they are many and small, and on a busy machine threads mostly wait."""
+    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # scikit-learn brings it
+
+    limits: AbstractContextManager[object] = threadpool_limits(limits=1, user_api="blas")
+    return limits
 
 
 def _table(schema: type[Metrics | Comparisons], rows: Iterator[dict[str, object]]) -> pl.DataFrame:

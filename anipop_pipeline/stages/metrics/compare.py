@@ -69,7 +69,7 @@ def _paired(one: pl.DataFrame, baseline: pl.DataFrame) -> pl.DataFrame:
 
 
 def _mean_differences(common: Sequence[pl.DataFrame], clusters: Integers, *, samples: int, seed: int) -> list[Floats]:
-    """Return each pair's mean difference in each draw that holds any of its rows; the first is on the rows themselves."""
+    """Return each pair's mean difference in each draw that holds any of its rows; first on the rows themselves."""
     places = [np.searchsorted(clusters, rows["cluster_id"].to_numpy()) for rows in common]
     sizes = np.stack([np.bincount(place, minlength=clusters.size) for place in places], axis=1)
     sums = np.stack(

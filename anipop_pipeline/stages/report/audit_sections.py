@@ -4,6 +4,7 @@ Belongs here: conclusions that are drawn from the numbers, and limits that no nu
 """
 
 from collections.abc import Iterator
+from typing import Any
 
 import polars as pl
 
@@ -12,7 +13,7 @@ from anipop_pipeline.stages.report.document import Block, Bullets, Cell, Column,
 from anipop_pipeline.stages.report.facts import Facts
 
 TITLES_SHOWN = 5
-NEIGHBOURS_SHOWN = 3
+PLACES = (1, 2, 3)
 
 
 def audit_section(facts: Facts) -> Section:
@@ -34,14 +35,23 @@ def _conclusions(audit: pl.DataFrame) -> Iterator[str]:
         audit.filter(pl.col("recipe") == benchmark["recipe"]).sort("mean_squared_error", "variant").row(0, named=True)
     )
     advantage = benchmark["mean_squared_error"] - model["mean_squared_error"]
-    if advantage <= 0 or mended["variant"] == benchmark["variant"]:
-        return
-    yield _advantage(
-        model, benchmark, mended, (benchmark["mean_squared_error"] - mended["mean_squared_error"]) / advantage
+    gained = benchmark["mean_squared_error"] - mended["mean_squared_error"]
+    if advantage > 0 and gained > 0:
+        yield _advantage(model, benchmark, mended, gained / advantage)
+    if model["r2_score"] is not None:
+        yield _floor(model)
+
+
+def _floor(model: dict[str, Any]) -> str:
+    if model["r2_score"] <= 0:
+        return f"{model['recipe']}, as published, does no better here than always answering the mean."
+    share = wording.percent(model["r2_score"])
+    return (
+        f"Against always answering the mean, {model['recipe']} explains {share} of the differences: that is its gain."
     )
 
 
-def _advantage(model: dict[str, str], benchmark: dict[str, str], mended: dict[str, str], share: float) -> str:
+def _advantage(model: dict[str, Any], benchmark: dict[str, Any], mended: dict[str, Any], share: float) -> str:
     opening = (
         f"As published, {model['recipe']} has a mean squared error of {_error(model)} and the benchmark "
         f"{benchmark['recipe']} one of {_error(benchmark)}. Mended ({mended['variant']}), the same benchmark reaches "
@@ -53,8 +63,8 @@ def _advantage(model: dict[str, str], benchmark: dict[str, str], mended: dict[st
     return f"{opening}: {due}"
 
 
-def _error(row: dict[str, str]) -> str:
-    return wording.number(float(row["mean_squared_error"]), 4)
+def _error(row: dict[str, Any]) -> str:
+    return wording.number(row["mean_squared_error"], 4)
 
 
 def _audit(audit: pl.DataFrame) -> Table:
@@ -103,36 +113,48 @@ def comparables_section(facts: Facts) -> Section:
     known = facts.comparables.filter(
         pl.col("anime_id").is_in(list(titles)),
         pl.col("neighbour_id").is_in(list(titles)),
-        pl.col("place") <= NEIGHBOURS_SHOWN,
+        pl.col("place").is_in(PLACES),
     )
     if known.is_empty():
         none = Missing("No title has comparable ones here: there are no embeddings to measure likeness with.")
         return Section("comparables", "Comparable titles", (none,))
     by = next(kind for kind in ("together", "text", "table", "pictures") if kind in known["by"].cast(pl.String))
-    sample = _evenly(known.filter(pl.col("by").cast(pl.String) == by))
+    near = _evenly(known.filter(pl.col("by").cast(pl.String) == by))
     rows = [
         (
-            Cell(f"{titles[anime]} ({scores[anime]:.2f})" if place == 1 else ""),
-            Cell(f"{titles[neighbour]} ({scores[neighbour]:.2f})"),
-            Cell(wording.number(similarity)),
+            Cell(_titled(titles, scores, anime)),
+            *(_neighbour(titles, scores, near.get((anime, place))) for place in PLACES),
         )
-        for anime, place, neighbour, similarity in sample.rows()
+        for anime in sorted({anime for anime, _ in near})
     ]
     known_by = "all that is known" if by == "together" else by
     caption = (
-        f"A sample of titles with the {NEIGHBOURS_SHOWN} most alike by {known_by}, "
-        "scores in brackets. Likeness helps to see what a model sees; like titles need not have like scores."
+        f"A sample of titles with those most alike by {known_by}, scores in brackets, cosine below. Likeness helps to "
+        "see what a model sees; like titles need not have like scores."
     )
-    columns = (Column("Title", number=False), Column("Most alike", number=False), Column("Cosine"))
-    return Section("comparables", "Comparable titles", (Table(caption, columns, tuple(rows)),))
+    columns = ("Title", "Most alike", "Second", "Third")
+    table = Table(caption, tuple(Column(title, number=False) for title in columns), tuple(rows))
+    return Section("comparables", "Comparable titles", (table,))
 
 
-def _evenly(known: pl.DataFrame) -> pl.DataFrame:
-    """Return the neighbours of a few titles, evenly spaced by id."""
+def _titled(titles: dict[int, str], scores: dict[int, float], anime: int) -> str:
+    return f"{titles[anime]} ({scores[anime]:.2f})"
+
+
+def _neighbour(titles: dict[int, str], scores: dict[int, float], found: tuple[int, float] | None) -> Cell:
+    if found is None:
+        return Cell(wording.NONE)
+    neighbour, similarity = found
+    return Cell(_titled(titles, scores, neighbour), note=wording.number(similarity))
+
+
+def _evenly(known: pl.DataFrame) -> dict[tuple[int, int], tuple[int, float]]:
+    """Return the neighbours of a few titles, evenly spaced by id: (title, place) to (neighbour, similarity)."""
     ids = known["anime_id"].unique().sort()
     chosen = ids.gather_every(max(1, ids.len() // TITLES_SHOWN)).head(TITLES_SHOWN)
-    kept = known.filter(pl.col("anime_id").is_in(chosen.to_list())).sort("anime_id", "place")
-    return kept.select("anime_id", "place", "neighbour_id", "similarity")
+    kept = known.filter(pl.col("anime_id").is_in(chosen.to_list()))
+    rows = kept.select("anime_id", "place", "neighbour_id", "similarity").iter_rows()
+    return {(anime, place): (neighbour, similarity) for anime, place, neighbour, similarity in rows}
 
 
 def limits_section() -> Section:

@@ -160,8 +160,8 @@ def _forest_row(axes: "Axes", place: int, row: Mapping[str, Any], tier: str, the
         )
         return
     if row["low"] is not None and row["high"] is not None:
-        axes.plot([max(row["low"], WORST_SHOWN), row["high"]], [place, place], color=shade, linewidth=2.2)
-    axes.plot(value, place, marker=marker, color=shade, markersize=6.5, markeredgecolor=theme.paper)
+        axes.plot([max(row["low"], WORST_SHOWN), row["high"]], [place, place], color=shade, linewidth=2)
+    axes.plot(value, place, marker=marker, color=shade, markersize=5.5)
 
 
 def _forest_papers(axes: "Axes", names: Sequence[str], published: Mapping[str, float], theme: Theme) -> None:
@@ -177,7 +177,7 @@ def _forest_legend(
 
     present = [tier for tier in TIER_STYLE if tier in {tiers.get(name) for name in names}]
     handles = [
-        Line2D([], [], color=theme.colours[colour], marker=marker, linewidth=2.2, label=tier)
+        Line2D([], [], color=theme.colours[colour], marker=marker, markersize=5.5, linewidth=2, label=tier)
         for tier, (colour, marker) in ((tier, TIER_STYLE[tier]) for tier in present)
     ]
     if published:

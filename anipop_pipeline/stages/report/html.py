@@ -21,7 +21,7 @@ def render(document: Document) -> bytes:
     )
     environment.filters["data_uri"] = data_uri
     template = environment.get_template("report.html.jinja")
-    return template.render(document=document).replace(" %", "\N{NO-BREAK SPACE}%").encode()
+    return template.render(document=document).lstrip().replace(" %", "\N{NO-BREAK SPACE}%").encode()
 
 
 def data_uri(image: bytes) -> str:

@@ -4,6 +4,7 @@ Belongs here: fits of scikit-learn and how they are written down. Does not: netw
 """
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -73,25 +74,26 @@ def fit_linear(experiment: Experiment, train: Material, label: np.ndarray, setti
     """Return a least-squares line over a few numbers."""
     from sklearn.linear_model import LinearRegression
 
-    return _fit_pipeline(experiment, train, label, LinearRegression())
+    return _assembled(experiment, train, label, lambda numbers: LinearRegression().fit(numbers, label))
 
 
 def fit_ridge(experiment: Experiment, train: Material, label: np.ndarray, settings: Settings) -> Classic:
     """Return a ridge regression over words and table, its penalty chosen on folds by cluster inside train."""
     from sklearn.linear_model import Ridge
 
-    prepared = columns(train.rows)
-    numbers = transformer(prepared, dense=False).fit_transform(prepared)
     folds = list(cluster.inner_folds(train.rows["cluster_id"].to_list(), 3, settings.seed))
 
-    def error(penalty: float) -> float:
-        lost = 0.0
-        for inside, outside in folds:
-            model = Ridge(penalty, solver="sparse_cg", tol=1e-3).fit(numbers[inside], label[inside])
-            lost += float(((model.predict(numbers[outside]) - label[outside]) ** 2).sum())
-        return lost
+    def fit(numbers: Any) -> Any:
+        def error(penalty: float) -> float:
+            lost = 0.0
+            for inside, outside in folds:
+                model = Ridge(penalty, solver="sparse_cg", tol=1e-3).fit(numbers[inside], label[inside])
+                lost += float(((model.predict(numbers[outside]) - label[outside]) ** 2).sum())
+            return lost
 
-    return _fit_pipeline(experiment, train, label, Ridge(min(PENALTIES, key=error), solver="sparse_cg"))
+        return Ridge(min(PENALTIES, key=error), solver="sparse_cg").fit(numbers, label)
+
+    return _assembled(experiment, train, label, fit)
 
 
 def fit_trees(experiment: Experiment, train: Material, label: np.ndarray, settings: Settings) -> Classic:
@@ -101,17 +103,19 @@ def fit_trees(experiment: Experiment, train: Material, label: np.ndarray, settin
     trees = HistGradientBoostingRegressor(
         learning_rate=0.05, max_iter=150, max_leaf_nodes=12, l2_regularization=1.0, random_state=settings.seed
     )
-    return _fit_pipeline(experiment, train, label, trees, dense=True)
+    return _assembled(experiment, train, label, lambda numbers: trees.fit(numbers, label), dense=True)
 
 
-def _fit_pipeline(
-    experiment: Experiment, train: Material, label: np.ndarray, learner: Any, *, dense: bool = False
+def _assembled(
+    experiment: Experiment, train: Material, label: np.ndarray, fit: Callable[[Any], Any], *, dense: bool = False
 ) -> Classic:
+    """Return a learner behind the columns that it was fitted on, which are turned into numbers only once."""
     from sklearn.pipeline import Pipeline
 
     prepared = columns(train.rows)
-    pipeline = Pipeline([("columns", transformer(prepared, dense=dense)), ("learner", learner)])
-    pipeline.fit(prepared, label)
+    steps = transformer(prepared, dense=dense)
+    learner = fit(steps.fit_transform(prepared))
+    pipeline = Pipeline([("columns", steps), ("learner", learner)])
     nuisances = [
         name for name in prepared.columns if any(name.startswith(nuisance) for nuisance in experiment.nuisances)
     ]
