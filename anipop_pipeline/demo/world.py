@@ -55,18 +55,19 @@ THEME_WORTH = {  # within a genre the two cancel out, so that the genre column d
     "bathhouse": -0.7, "rowing": 1.0, "climbing": -1.0, "night library": 0.8, "clock city": -0.8, "archipelago": 0.9,
     "desert railway": -0.9, "letters": 1.1, "idol stage": -1.1, "umbrella club": 0.8, "cat cafe": -0.8,
 }  # fmt: skip
-TYPE_WORTH = {"TV": 0.6, "Movie": 0.5, "OVA": -0.2, "Special": -0.3, "ONA": -0.7, "Music": -1.5}
+# Format and source carry most of what a table can tell, so that a few hundred titles are enough to learn it.
+TYPE_WORTH = {"TV": 0.7, "Movie": 1.3, "OVA": -0.5, "Special": -1.4, "ONA": -1.1, "Music": -2.2}
 SOURCE_WORTH = {
-    "Manga": 0.5, "Original": -0.3, "Light novel": 0.3, "Game": -0.6, "Novel": 0.6, "Web manga": 0.1, "Unknown": -1.0,
+    "Manga": 0.9, "Original": -0.9, "Light novel": 0.4, "Game": -1.4, "Novel": 1.2, "Web manga": 0.1, "Unknown": -1.5,
 }  # fmt: skip
 GENRE_WORTH = {
     "Fantasy": 0.2, "Sci-Fi": 0.1, "Slice of Life": 0.2, "Sports": 0.4, "Mystery": 0.5, "Adventure": 0.0,
     "Romance": -0.1,
     "Comedy": -0.4, "Drama": 0.5, "Action": 0.2, "Supernatural": 0.1, "Gourmet": -0.3, "Suspense": 0.4,
 }  # fmt: skip
-DEMOGRAPHIC_WORTH = {"": 0.0, "Shounen": 0.3, "Seinen": 0.4, "Shoujo": 0.1, "Kids": -0.7}
+DEMOGRAPHIC_WORTH = {"": 0.0, "Shounen": 0.2, "Seinen": 0.3, "Shoujo": 0.1, "Kids": -0.5}
 STUDIO_WORTH = dict(
-    zip(words.STUDIOS, (i / 7.5 - 1 for i in (15, 3, 12, 7, 0, 9, 14, 5, 11, 2, 8, 13, 6, 1, 4, 10)), strict=True)
+    zip(words.STUDIOS, (i / 15 - 0.5 for i in (15, 3, 12, 7, 0, 9, 14, 5, 11, 2, 8, 13, 6, 1, 4, 10)), strict=True)
 )
 
 FAME_FROM_SCORE = math.sqrt(PLANTED["fame"])
@@ -294,7 +295,7 @@ def _audience(one: _Rated, unscored: bool, aired: bool, rng: random.Random) -> t
         return rng.randint(60, 900), rng.randint(5, 99) if aired else 0, rng.randint(0, 2)
     members = round(10 ** (3.8 + 0.65 * fame + 0.15 * rng.gauss())) + 300
     votes = 101 + round(members * rng.uniform(0.3, 0.6))
-    return members + votes - 101, votes, round(members * 10 ** (-2.7 + 0.4 * fame))
+    return max(members, 101) + votes - 101, votes, round(members * 10 ** (-2.7 + 0.4 * fame))
 
 
 def _ranked(listed: Sequence[Anime]) -> list[Anime]:
