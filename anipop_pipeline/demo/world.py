@@ -292,10 +292,10 @@ def _audience(one: _Rated, unscored: bool, aired: bool, rng: random.Random) -> t
     """Return members, votes and favourites; below 100 votes the site shows no score."""
     fame = one.components.fame
     if unscored:
-        return rng.randint(60, 900), rng.randint(5, 99) if aired else 0, rng.randint(0, 2)
+        return rng.randint(100, 900), rng.randint(5, 99) if aired else 0, rng.randint(0, 2)
     members = round(10 ** (3.8 + 0.65 * fame + 0.15 * rng.gauss())) + 300
     votes = 101 + round(members * rng.uniform(0.3, 0.6))
-    return max(members, 101) + votes - 101, votes, round(members * 10 ** (-2.7 + 0.4 * fame))
+    return members + votes - 101, votes, round(members * 10 ** (-2.7 + 0.4 * fame))
 
 
 def _ranked(listed: Sequence[Anime]) -> list[Anime]:
