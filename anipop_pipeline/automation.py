@@ -6,6 +6,7 @@ Belongs here: when what runs, and how progress looks. Does not: what an asset do
 import logging
 import sys
 import time
+from collections.abc import Mapping
 from typing import Any
 
 import dagster as dg
@@ -30,41 +31,54 @@ SCHEDULES = [
     )
 ]
 
-RED, GREEN, GREY, PLAIN = "\033[31m", "\033[32m", "\033[90m", "\033[0m"
+RED, GREY, PLAIN = "\033[31m", "\033[90m", "\033[0m"
 
 
 class Progress(logging.Handler):
     """Prints one line when an asset is done, what it says in between, and a refusal once, without a traceback."""
 
-    def __init__(self) -> None:
+    def __init__(self, total: int) -> None:
         super().__init__(logging.DEBUG)
-        self.started: dict[str, float] = {}
+        self.total = total
         self.done = 0
+        self.started: dict[str, float] = {}
+        self.made: dict[str, str] = {}
         self.colour = sys.stderr.isatty()
 
     def emit(self, record: logging.LogRecord) -> None:
         """Print what a person wants to know of a record."""
         said: dict[str, Any] = getattr(record, "dagster_meta", {})
         event, step = said.get("dagster_event"), said.get("step_key") or ""
-        if event is None:
-            if record.levelno >= logging.INFO:
-                self._line(GREY, f"        {step}: {said.get('orig_message', record.getMessage())}")
-            return
+        if event is not None:
+            self._tell(event, step)
+        elif record.levelno >= logging.INFO:
+            self._line(GREY, f"{'':9}{step}: {said.get('orig_message', record.getMessage())}")
+
+    def _tell(self, event: dg.DagsterEvent, step: str) -> None:
         kind = event.event_type_value
         if kind == "STEP_START":
             self.started[step] = time.monotonic()
-        elif kind == "STEP_SUCCESS" and "few_rejects" not in step:
+        elif kind == "ASSET_MATERIALIZATION":
+            self.made[step] = _what(event.step_materialization_data.materialization.metadata)
+        elif kind == "STEP_SUCCESS" and step in self.made:
             self.done += 1
-            seconds = time.monotonic() - self.started.get(step, time.monotonic())
-            self._line(GREEN, f"{self.done:>4}  {step:<28}{seconds:7.1f} s")
+            seconds = time.monotonic() - self.started[step]
+            self._line(PLAIN, f"{self.done:>4}/{self.total:<4}{step:<28}{seconds:7.1f} s  {self.made[step]}")
         elif kind == "STEP_FAILURE":
-            self._line(RED, f"FAILED  {step}: {_refusal(event)}")
+            self._line(RED, f"FAILED   {step}: {_refusal(event)}")
         elif kind == "ASSET_CHECK_EVALUATION" and not event.asset_check_evaluation_data.passed:
             judged = event.asset_check_evaluation_data
-            self._line(RED, f"CHECK FAILED  {step}: {judged.check_name}: {judged.description or ''}")
+            self._line(RED, f"FAILED   check {judged.check_name} of {step}: {judged.description or judged.metadata}")
 
     def _line(self, colour: str, text: str) -> None:
         print(f"{colour}{text}{PLAIN}" if self.colour else text, file=sys.stderr, flush=True)
+
+
+def _what(metadata: Mapping[str, dg.MetadataValue[Any]]) -> str:
+    """Return what an asset is now: how many rows, or why it is absent."""
+    if "absent" in metadata:
+        return f"absent: {metadata['absent'].value}"
+    return f"{metadata['dagster/row_count'].value:,} rows" if "dagster/row_count" in metadata else ""
 
 
 def _refusal(event: dg.DagsterEvent) -> str:
@@ -78,10 +92,11 @@ def _refusal(event: dg.DagsterEvent) -> str:
     return error.to_string() if error is not None else "for no known reason"
 
 
-def _console(_context: dg.InitLoggerContext) -> logging.Logger:
+def _console(context: dg.InitLoggerContext) -> logging.Logger:
     """Return the logger that stands in for Dagster's wall of debug lines."""
     logger = logging.Logger("anipop", logging.DEBUG)
-    logger.addHandler(Progress())
+    assets = context.job_def.asset_layer.executable_asset_keys if context.job_def else ()
+    logger.addHandler(Progress(len(list(assets))))
     return logger
 
 

@@ -109,10 +109,10 @@ def bring(
     requests_wanted = list({request.url: request for request in wanted}.values())
     asked = 0
     if visit is not None:
-        with store.lease(visit.now) as renew:
+        with store.lease(clock) as renew:  # a lease runs in our time, whatever time it is on the site
             store.recover()
             due = _due(store, requests_wanted, visit.now() - timedelta(days=dials.max_age_days))
-            asked = len(due)
+            asked = min(len(due), dials.budget or len(due))
             if due:
                 store.keep(_renewing(_crawl(visit, due, dials, progress), renew))
     urls = pl.DataFrame({"url": [request.url for request in requests_wanted]}, schema={"url": pl.String})

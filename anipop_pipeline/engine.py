@@ -9,6 +9,7 @@ Belongs here: processes and back-pressure. Does not: what is computed in them.
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from functools import cache, partial
 from multiprocessing import get_context
 from typing import Any
 
@@ -17,17 +18,23 @@ import pyarrow as pa
 Actor = Callable[[pa.Table], pa.Table]
 MapBatches = Callable[..., Iterator[pa.Table]]
 
-_actor: Actor | None = None  # one for each worker process, made by _hire
+_recipe: Callable[[], Actor] | None = None  # how a worker process makes its one actor
 
 
 def _hire(actor: type[Any], kwargs: Mapping[str, Any]) -> None:
-    global _actor  # a worker process has exactly one actor
-    _actor = actor(**kwargs)
+    global _recipe  # a worker process has exactly one actor
+    _recipe = partial(actor, **kwargs)
+
+
+@cache
+def _actor() -> Actor:
+    """Return this process's actor, made with its first batch, so that its refusal reaches the caller as it is."""
+    assert _recipe is not None
+    return _recipe()
 
 
 def _work(batch: pa.Table) -> pa.Table:
-    assert _actor is not None
-    return _actor(batch)
+    return _actor()(batch)
 
 
 def map_batches(
@@ -46,8 +53,11 @@ def map_batches(
         yield from (worker(piece) for piece in pieces)
         return
     context = get_context("spawn")  # never fork: polars and torch hold threads and locks
-    with ProcessPoolExecutor(actors, mp_context=context, initializer=_hire, initargs=(actor, kwargs)) as pool:
+    pool = ProcessPoolExecutor(actors, mp_context=context, initializer=_hire, initargs=(actor, kwargs))
+    try:
         yield from _drain(pool, pieces, ahead=2 * actors)
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
 def _drain(pool: ProcessPoolExecutor, pieces: Iterator[pa.Table], ahead: int) -> Iterator[pa.Table]:

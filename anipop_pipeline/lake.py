@@ -29,6 +29,7 @@ SITE_NAME = re.compile(r"(?P<name>[a-z][a-z0-9-]{0,31})(@(?P<as_of>\d{4}-\d{2}-\
 CRAWLED = ("demo", "mal")
 REPORTS = frozenset({"metrics", "audit", "learning_curves", "report", "dataset_card", "comparables"})
 TABLE = "table.parquet"
+VECTORS = pl.Schema({"key": pl.String(), "vector": pl.List(pl.Float32)})
 
 
 class AbsentTable(pl.DataFrame):
@@ -69,7 +70,7 @@ def reason_absent(value: object) -> str | None:
     ('no portraits', None)
     """
     if isinstance(value, AbsentTable):
-        return value.reason
+        return getattr(value, "reason", None)  # polars makes a slice of it without its reason: just an empty table
     return value.absent if isinstance(value, Folder) else None
 
 
@@ -144,8 +145,20 @@ class Lake:
 
     def imported(self) -> dict[str, Any] | None:
         """Return what an import said about itself; None for a site that is crawled."""
-        declaration = self.root / self.name / "site.json"
-        return json.loads(declaration.read_text()) if declaration.exists() else None
+        if not self._declaration.exists():
+            return None
+        try:
+            return dict(json.loads(self._declaration.read_text()))
+        except (ValueError, TypeError) as broken:
+            raise CorruptFile(
+                f"what the import {self.name} says of itself cannot be read: {broken}",
+                where=str(self._declaration),
+                fix=f"import {self.name} again",
+            ) from broken
+
+    @property
+    def _declaration(self) -> UPath:
+        return self.root / self.name / "site.json"
 
     # Reading
 
@@ -154,7 +167,7 @@ class Lake:
         path = self.asset_folder(asset) / "manifest.json"
         try:
             return Manifest(**json.loads(path.read_text()))
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             raise MissingTable(
                 f"{asset} has not been made for site {self.site}",
                 where=str(path),
@@ -164,8 +177,13 @@ class Lake:
             raise CorruptFile(
                 f"the manifest of {asset} cannot be read: {broken}",
                 where=str(path),
-                fix=f"delete that file and run dagster asset materialize --select '{asset}'",
+                fix=self._made_anew(asset),
             ) from broken
+
+    def _made_anew(self, asset: str) -> str:
+        """Return the command that writes an asset over whatever lies there."""
+        imported = f", or import {self.name} again if it came from there" if self._declaration.exists() else ""
+        return f"dagster asset materialize --select '{asset}'{imported}"
 
     def has(self, asset: str) -> bool:
         """Return whether an asset was ever made here."""
@@ -199,7 +217,7 @@ class Lake:
 
     def _read(self, manifest: Manifest, name: str) -> pl.DataFrame | bytes:
         path = self.asset_folder(manifest.asset) / manifest.digest / name
-        fix = f"delete {path.parent} and run dagster asset materialize --select '{manifest.asset}'"
+        fix = self._made_anew(manifest.asset)
         try:
             content: bytes = path.read_bytes()
         except FileNotFoundError:
@@ -225,13 +243,20 @@ class Lake:
                 notes=dict(folder.notes),
                 written_at=now.isoformat(timespec="seconds"),
             )
-            target = self.asset_folder(asset)
-            previous = self.manifest(asset).digest if self.has(asset) else None
+            target, previous = self.asset_folder(asset), self._present_digest(asset)
             for name in files:
                 place(stage / name, target / manifest.digest / name)
             write_json(target / "manifest.json", manifest.__dict__, stage)
-        self._forget(target, keep={manifest.digest, previous})
+            if previous != manifest.digest:
+                self._forget(target, keep={manifest.digest, previous})
         return manifest
+
+    def _present_digest(self, asset: str) -> str | None:
+        """Return the version that counts now; a manifest that cannot be read is about to be replaced."""
+        try:
+            return self.manifest(asset).digest
+        except (MissingTable, CorruptFile):
+            return None
 
     def _forget(self, target: UPath, keep: set[str | None]) -> None:
         """Delete versions before the last one: a reader may still be in the last."""
@@ -245,15 +270,14 @@ class Lake:
         """Return those of the asked vectors (key, vector) that an earlier run computed."""
         folder = self.root / "cache" / "embeddings" / encoder
         asked = pl.DataFrame({"key": keys.unique()}, schema={"key": pl.String})
-        parts = [
-            pl.read_parquet(BytesIO(part.read_bytes())).join(asked, on="key", how="semi")
-            for part in (sorted(folder.glob("*.parquet")) if folder.exists() else [])
-        ]
-        empty = pl.DataFrame(schema={"key": pl.String, "vector": pl.List(pl.Float32)})
-        return pl.concat([empty, *parts]).unique("key", keep="first", maintain_order=True)
+        paths = sorted(folder.glob("*.parquet")) if folder.exists() else []
+        parts = [_cached_part(path).join(asked, on="key", how="semi") for path in paths]
+        return pl.concat([pl.DataFrame(schema=VECTORS), *parts]).unique("key", keep="first", maintain_order=True)
 
     def keep_vectors(self, encoder: str, vectors: pl.DataFrame) -> None:
         """Keep computed vectors (key, vector); the part is named by its keys, so two runs do no harm."""
+        if vectors.is_empty():
+            return
         keys = hashlib.sha256("".join(sorted(vectors["key"].to_list())).encode()).hexdigest()[:32]
         with writing(self.root), staging(self.root) as stage:
             _stage(stage / "part.parquet", vectors.sort("key"))
@@ -295,7 +319,7 @@ def merge_lineage(asset: str, inputs: Mapping[str, Manifest], lake: Lake) -> dic
     for manifest in inputs.values():
         for ancestor, digest in manifest.ancestry().items():
             if seen.setdefault(ancestor, digest) != digest:
-                stale = _stale(ancestor, inputs, lake)
+                stale = _stale(ancestor, inputs, lake) or [asset]  # mended since this step has read: just once more
                 raise MixedGenerations(
                     f"the inputs of {asset} were made from different versions of {ancestor}",
                     where=f"site {lake.site}: {', '.join(sorted(inputs))}",
@@ -316,7 +340,7 @@ def _stale(ancestor: str, inputs: Mapping[str, Manifest], lake: Lake) -> list[st
 
     old = {name for name in after if stale(name)}
     onward = {name for name in after if old & set(present[name].lineage)}
-    return sorted(old | onward) or [ancestor]
+    return sorted(old | onward)
 
 
 def _as_folder(value: pl.DataFrame | Folder) -> Folder:
@@ -341,6 +365,18 @@ def _stage(path: Path, content: pl.DataFrame | bytes) -> dict[str, Any]:
         path.write_bytes(content)
     with path.open("rb") as staged:
         return {"sha256": hashlib.file_digest(staged, "sha256").hexdigest(), "bytes": path.stat().st_size, **entry}
+
+
+def _cached_part(path: UPath) -> pl.DataFrame:
+    """Return one file of cached vectors; a broken one is never skipped in silence, since that would hide a bad disk."""
+    try:
+        return pl.read_parquet(BytesIO(path.read_bytes())).match_to_schema(VECTORS)
+    except pl.exceptions.PolarsError as broken:
+        raise CorruptFile(
+            f"cached vectors cannot be read: {broken}",
+            where=str(path),
+            fix="delete that file: what it held is computed again",
+        ) from broken
 
 
 def clock() -> datetime:

@@ -14,7 +14,6 @@ import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -24,13 +23,14 @@ from pydantic import PrivateAttr
 
 from anipop_pipeline import crawling, engine
 from anipop_pipeline.config import DemoConfig
-from anipop_pipeline.errors import SettingError
-from anipop_pipeline.lake import Folder, Lake, Manifest, clock, open_lake, reason_absent
+from anipop_pipeline.errors import AnipopError, SettingError
+from anipop_pipeline.lake import Folder, Lake, Manifest, clock, merge_lineage, open_lake, reason_absent
 from anipop_pipeline.raw import RawStore
 from anipop_pipeline.stages.tables import schema_of
 
 HOME = Path(__file__).resolve().parents[1]
 ENGINES = {"local": engine.map_batches}
+LAST_PORT = 65_535
 
 
 @dataclass(frozen=True)
@@ -62,6 +62,11 @@ def settings(environment: Mapping[str, str] | None = None) -> Settings:
     )
 
 
+def has_dagster_home() -> bool:
+    """Return whether run history has a place that lasts."""
+    return bool(os.environ.get("DAGSTER_HOME"))
+
+
 class LakeResource(dg.ConfigurableResource[Any]):
     """Where bytes live, for one site."""
 
@@ -77,6 +82,11 @@ class LakeResource(dg.ConfigurableResource[Any]):
     def store(self) -> RawStore:
         """Return the raw pages of the site."""
         return RawStore(self.open())
+
+
+def lake_of(given: Settings) -> Lake:
+    """Return the lake that the settings name."""
+    return LakeResource(root=given.lake, site=given.site, spool=given.spool).open()
 
 
 class SiteResource(dg.ConfigurableResource[Any]):
@@ -106,11 +116,11 @@ class SiteResource(dg.ConfigurableResource[Any]):
             yield None
 
     def _port(self) -> int:
-        if self.demo_port and not self.demo_port.isdecimal():
-            raise SettingError(
-                f"{self.demo_port!r} is no port", where="ANIPOP_DEMO_PORT", fix="set a number, or unset it"
-            )
-        return int(self.demo_port or 0)
+        port = self.demo_port or "0"
+        if not (port.isdecimal() and int(port) <= LAST_PORT):
+            fix = f"set a number up to {LAST_PORT}, or unset it"
+            raise SettingError(f"{port!r} is no port", where="ANIPOP_DEMO_PORT", fix=fix)
+        return int(port)
 
 
 class EngineResource(dg.ConfigurableResource[Any]):
@@ -139,24 +149,33 @@ class LakeIOManager(dg.ConfigurableIOManager):
 
     def load_input(self, context: dg.InputContext) -> pl.DataFrame | Folder:
         """Return an upstream asset's table, or all its files where the asset's parameter is a Folder."""
-        lake, asset = self.lake.open(), context.asset_key.to_user_string()
-        manifest = lake.manifest(asset)
-        step = context.step_context
-        self._read.setdefault((step.run_id, step.step.key), {})[asset] = manifest
-        wants_folder = context.dagster_type.typing_type is Folder
-        return lake.load_folder_of(manifest) if wants_folder else lake.load_table_of(manifest)
+        step, asset = context.step_context, context.asset_key.to_user_string()
+        with plainly():
+            lake = self.lake.open()
+            manifest = lake.manifest(asset)
+            read = self._read.setdefault((step.run_id, step.step.key), {})
+            read[asset] = manifest
+            merge_lineage(step.step.key, read, lake)  # before the work, not after it
+            wants_folder = context.dagster_type.typing_type is Folder
+            return lake.load_folder_of(manifest) if wants_folder else lake.load_table_of(manifest)
 
     def handle_output(self, context: dg.OutputContext, obj: pl.DataFrame | Folder) -> None:
         """Check a value against its schema and make it the asset's state."""
-        lake, asset = self.lake.open(), context.asset_key.to_user_string()
+        asset = context.asset_key.to_user_string()
         inputs = self._read.pop((context.run_id, context.step_key), {})
-        manifest = lake.save(asset, validated(asset, obj), inputs, now())
-        context.add_output_metadata(facts(lake, manifest))
+        with plainly():
+            lake = self.lake.open()
+            manifest = lake.save(asset, validated(asset, obj), inputs, clock())
+            context.add_output_metadata(facts(lake, manifest))
 
 
-def now() -> datetime:
-    """Return the time at which something is written."""
-    return clock()
+@contextmanager
+def plainly() -> Iterator[None]:
+    """Turn a refusal into a failure that Dagster shows in the refusal's own words, and does not retry."""
+    try:
+        yield
+    except AnipopError as refused:
+        raise dg.Failure(description=str(refused), allow_retries=False) from refused
 
 
 def validated(asset: str, value: pl.DataFrame | Folder) -> pl.DataFrame | Folder:

@@ -3,18 +3,22 @@
 Belongs here: staging, moving, uploading, and what a refusal of the storage says. Does not: any path inside the lake.
 """
 
+import errno
 import json
 import shutil
 import tempfile
+import time
 import uuid
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from upath import UPath
 
 from anipop_pipeline.errors import LakeError
+
+ONE_DAY = 24 * 60 * 60.0
 
 
 def is_local(path: UPath) -> bool:
@@ -41,6 +45,7 @@ def staging(root: UPath) -> Iterator[Path]:
     if is_local(root):
         home = Path(root.path) / ".staging"
         home.mkdir(parents=True, exist_ok=True)
+        _sweep(home)
     else:
         home = Path(tempfile.gettempdir())
     stage = home / f"anipop-{uuid.uuid4().hex}"
@@ -51,16 +56,42 @@ def staging(root: UPath) -> Iterator[Path]:
         shutil.rmtree(stage, ignore_errors=True)
 
 
+def _sweep(home: Path) -> None:
+    """Delete what killed runs left in staging; no file is written for a day."""
+    for stage in home.iterdir():
+        with suppress(FileNotFoundError):  # another run was faster
+            if time.time() - stage.stat().st_mtime > ONE_DAY:
+                shutil.rmtree(stage, ignore_errors=True)
+
+
 def place(staged: Path, target: UPath) -> None:
-    """Move a whole file to where it belongs: a rename on a disk, one upload elsewhere."""
-    if is_local(target):
-        Path(target.path).parent.mkdir(parents=True, exist_ok=True)
-        beside = Path(f"{target.path}.{uuid.uuid4().hex}.part")
-        shutil.move(staged, beside)
-        beside.replace(target.path)
-    else:
+    """Bring a whole file to where it belongs: a rename on a disk, one upload elsewhere.
+
+    The staged file is there until the target is whole, so that nothing is lost in between.
+    """
+    if not is_local(target):
         target.parent.mkdir(parents=True, exist_ok=True)
         target.fs.put_file(str(staged), target.path)
+        return
+    final = Path(target.path)
+    final.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        staged.replace(final)
+    except OSError as refused:
+        if refused.errno != errno.EXDEV:
+            raise
+        _copy_over(staged, final)
+
+
+def _copy_over(staged: Path, final: Path) -> None:
+    """Bring a file from another disk: a copy beside the target, then a rename."""
+    beside = final.with_name(f"{final.name}.{uuid.uuid4().hex}.part")
+    try:
+        shutil.copyfile(staged, beside)
+        beside.replace(final)
+    finally:
+        beside.unlink(missing_ok=True)
+    staged.unlink()
 
 
 def write_json(target: UPath, content: Mapping[str, Any], stage: Path) -> None:

@@ -13,9 +13,8 @@ from typing import Any, Literal, get_args
 
 import dagster as dg
 
-from anipop_pipeline.errors import AnipopError
 from anipop_pipeline.lake import AbsentTable, Folder, reason_absent
-from anipop_pipeline.resources import LakeResource
+from anipop_pipeline.resources import LakeResource, plainly
 
 Story = Callable[..., dg.MaterializeResult[Any]]
 TEAM = "team:anipop"
@@ -39,7 +38,7 @@ def asset(
 
         @functools.wraps(story)
         def told(*args: Any, **inputs: Any) -> dg.MaterializeResult[Any]:
-            try:
+            with plainly():
                 brought = _brought(own_name, inputs["lake"], on_import) if on_import else None
                 if brought is not None:
                     return dg.MaterializeResult(value=brought)
@@ -48,8 +47,6 @@ def asset(
                 if reason is not None:
                     return dg.MaterializeResult(value=Folder(absent=reason) if makes_folder else AbsentTable(reason))
                 return story(*args, **inputs)
-            except AnipopError as refused:
-                raise dg.Failure(description=str(refused), allow_retries=False) from refused
 
         declared: dg.AssetsDefinition = dg.asset(
             name=own_name, group_name=group, kinds=set(kinds), owners=[TEAM], **more

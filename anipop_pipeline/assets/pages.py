@@ -3,6 +3,7 @@
 Belongs here: which pages each step wants. Does not: manners (fetch), reading HTML (parse).
 """
 
+import time
 from typing import Any
 
 import dagster as dg
@@ -19,6 +20,7 @@ from anipop_pipeline.stages.fetch import Request
 from anipop_pipeline.stages.parse.batches import READINGS
 from anipop_pipeline.stages.tables.pages import AnimeIndex, PageIndex, ParseRejects
 
+SECONDS_BETWEEN_NEWS = 5.0
 OWNERS = {"url": pl.String, "kind": pl.String, "id": pl.Int64}
 
 
@@ -157,15 +159,16 @@ ASSETS = [
 
 
 def _shown(context: dg.AssetExecutionContext, what: str) -> crawling.Progress:
-    """Return a progress that says in the log, ten times at most, how far a crawl is."""
-    said = 0
+    """Return a progress that says in the log, every few seconds, how far a crawl is and when it will end."""
+    started = last = time.monotonic()
 
     def show(done: int, total: int | None) -> None:
-        nonlocal said
-        tenth = 10 * done // total if total else 0
-        if tenth > said:
-            said = tenth
-            context.log.info(f"{what}: {done} of {total}")
+        nonlocal last
+        now = time.monotonic()
+        if now - last >= SECONDS_BETWEEN_NEWS and total:
+            last = now
+            left = (now - started) * (total - done) / max(done, 1)
+            context.log.info(f"{what}: {done} of {total}, about {left:.0f} s left")
 
     return show
 

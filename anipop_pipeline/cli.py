@@ -1,0 +1,178 @@
+"""The command `anipop`: a thin face over jobs, lake and predictor.
+
+Belongs here: arguments, and how results look on a terminal. Does not: logic of any kind. A person's mistake ends in one
+message and exit code 1, without a traceback.
+"""
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from anipop_pipeline import resources
+from anipop_pipeline.errors import AnipopError, PitchError, SettingError
+from anipop_pipeline.lake import CRAWLED, Lake, sites
+from anipop_pipeline.storage import staging, writing
+
+if TYPE_CHECKING:
+    from dagster import DagsterInstance
+
+    from anipop_pipeline.stages.pitch import Pitch
+
+Command = Callable[[argparse.Namespace], int]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Return the exit code of one command."""
+    parsed = _parser().parse_args(arguments)
+    command: Command = parsed.command
+    try:
+        return command(parsed)
+    except AnipopError as refused:
+        print(f"anipop: {refused}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("anipop: stopped; everything that was finished is kept, and the next run goes on", file=sys.stderr)
+        return 130
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="anipop", description="How popular will an anime be? From crawl to report.")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    run = commands.add_parser("run", help="materialise assets, with progress and a closing summary")
+    run.add_argument("--select", default="*", help="assets, as in `dagster asset materialize` (default: all)")
+    run.set_defaults(command=_run)
+    summary = commands.add_parser("summary", help="print the table of results and where the report lies")
+    summary.set_defaults(command=_summary)
+    sites = commands.add_parser("sites", help="list the sites of this lake")
+    sites.set_defaults(command=_sites)
+    predict = commands.add_parser("predict", help="estimate the score of pitches")
+    predict.add_argument("pitch", nargs="+", type=Path, help="TOML or JSON files; `anipop pitch new` writes an example")
+    predict.add_argument("--json", action="store_true", help="print JSON")
+    predict.set_defaults(command=_predict)
+    pitch = commands.add_parser("pitch", help="write an example of a pitch").add_subparsers(required=True)
+    pitch.add_parser("new", help="print a commented example").set_defaults(command=_pitch_new)
+    serve = commands.add_parser("serve", help="a page on this machine where a pitch can be typed in")
+    serve.add_argument("--port", type=int, default=8765)
+    serve.set_defaults(command=_serve)
+    return parser
+
+
+def _run(parsed: argparse.Namespace) -> int:
+    import dagster as dg
+
+    lake = _lake()
+    with writing(lake.root), staging(lake.root):
+        pass  # an unwritable lake is said before anything starts
+    from anipop_pipeline.definitions import defs
+
+    started = time.monotonic()
+    keys = _selected(parsed.select)
+    print(f"Site {lake.site}, lake {lake.root}: {len(keys)} assets", file=sys.stderr)
+    with _instance() as instance:
+        result = defs.resolve_job_def("everything").execute_in_process(
+            instance=instance,
+            asset_selection=[dg.AssetKey(key) for key in keys],
+            raise_on_error=False,
+            run_config={"loggers": {"console": {}}},
+        )
+    if not result.success:
+        print("anipop: the run failed; what was finished is kept, and the next run goes on", file=sys.stderr)
+        return 1
+    print(f"Done in {time.monotonic() - started:.0f} s\n", file=sys.stderr)
+    return _summary(parsed) if lake.has("metrics") else 0
+
+
+def _selected(selection: str) -> list[str]:
+    """Return the names of the assets that a selection names."""
+    import dagster as dg
+
+    from anipop_pipeline import assets
+
+    try:
+        chosen = dg.AssetSelection.from_coercible(selection.split(",")).resolve(assets.ALL)
+    except dg.DagsterError as wrong:
+        known = sorted(key.to_user_string() for asset in assets.ALL for key in asset.keys)
+        raise SettingError(f"{selection!r} names no asset", fix=f"choose from {', '.join(known)}") from wrong
+    return sorted(key.to_user_string() for key in chosen)
+
+
+@contextmanager
+def _instance() -> Iterator["DagsterInstance"]:
+    """Give the instance below DAGSTER_HOME, so that the UI shows the run; without one, a fleeting one."""
+    import dagster as dg
+
+    with dg.DagsterInstance.get() if resources.has_dagster_home() else dg.DagsterInstance.ephemeral() as instance:
+        yield instance
+
+
+def _lake() -> Lake:
+    return resources.lake_of(resources.settings())
+
+
+def _summary(_parsed: argparse.Namespace) -> int:
+    from anipop_pipeline.assets.reports import ABOUT
+    from anipop_pipeline.stages.report import BANNER, terminal_table
+
+    lake = _lake()
+    metrics = lake.load_folder("metrics")
+    if lake.name == "demo":
+        print(f"{BANNER}\n")
+    print(terminal_table(metrics.table(), ABOUT))
+    for experiment, reason in metrics.table("absent").iter_rows():
+        print(f"absent: {experiment}: {reason}")
+    if lake.has("report"):
+        print(f"\nReport: {lake.path_of('report', 'report.html')}")
+    return 0
+
+
+def _sites(_parsed: argparse.Namespace) -> int:
+    lake = _lake()
+    for name in sites(lake.root):
+        what = "an import" if name not in CRAWLED else "can be crawled"
+        print(f"{name:<20}{what}")
+    return 0
+
+
+def _predict(parsed: argparse.Namespace) -> int:
+    from anipop_pipeline.predictor import Predictor
+
+    predictor = Predictor.load(_lake())
+    answers = [predictor.predict(_pitch(file)) for file in parsed.pitch]
+    if parsed.json:
+        print(json.dumps([answer.as_dict() for answer in answers], indent=1, ensure_ascii=False))
+    else:
+        print("\n\n".join(answer.as_text() for answer in answers))
+    return 0
+
+
+def _pitch(file: Path) -> "Pitch":
+    from anipop_pipeline.stages import pitch
+
+    try:
+        return pitch.read_pitch(file.read_text(encoding="utf-8"), file.suffix)
+    except (OSError, UnicodeDecodeError) as unread:
+        raise PitchError(f"cannot be read: {unread}", where=str(file), fix="anipop pitch new > my.toml") from unread
+
+
+def _pitch_new(_parsed: argparse.Namespace) -> int:
+    from anipop_pipeline.stages import pitch
+
+    print(pitch.example())
+    return 0
+
+
+def _serve(parsed: argparse.Namespace) -> int:
+    from anipop_pipeline import web
+    from anipop_pipeline.predictor import Predictor
+
+    web.serve(Predictor.load(_lake()), parsed.port)
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
