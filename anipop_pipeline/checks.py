@@ -39,12 +39,14 @@ def _rejects_check(name: str) -> dg.AssetChecksDefinition:
 @dg.asset_check(asset="splits", blocking=True, additional_ins={"clusters": dg.AssetIn("clusters")})
 def clusters_stay_whole(splits: pl.DataFrame, clusters: pl.DataFrame) -> dg.AssetCheckResult:
     """No cluster is torn apart in `published` and `grouped`, and `temporal` marks what it tears."""
-    placed = splits.join(clusters, on="anime_id", how="inner", validate="m:1")
+    placed = splits.join(clusters, on="anime_id", how="left", validate="m:1")
+    lost = placed["cluster_id"].null_count()
+    marked = pl.col("seen") & (pl.col("split") == "temporal")
     torn = placed.group_by("split", "repeat", "fold", "cluster_id").agg(
-        parts=pl.col("part").n_unique(), seen=pl.col("seen").any()
+        parts=pl.col("part").n_unique(), unmarked=((pl.col("part") == "test") & ~marked).any()
     )
-    wrong = torn.filter((pl.col("parts") > 1) & ~pl.col("seen")).height
-    return dg.AssetCheckResult(passed=wrong == 0, metadata={"torn_clusters": wrong})
+    wrong = torn.filter((pl.col("parts") > 1) & pl.col("unmarked")).height
+    return dg.AssetCheckResult(passed=wrong + lost == 0, metadata={"torn_clusters": wrong, "without_cluster": lost})
 
 
 @dg.asset_check(asset="tabular_features", blocking=True)

@@ -6,6 +6,7 @@ message and exit code 1, without a traceback.
 
 import argparse
 import json
+import os
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -31,10 +32,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parsed = _parser().parse_args(arguments)
     command: Command = parsed.command
     try:
-        return command(parsed)
+        code = command(parsed)
+        sys.stdout.flush()
+        return code
     except AnipopError as refused:
         print(f"anipop: {refused}", file=sys.stderr)
         return 1
+    except BrokenPipeError:  # whoever read our output has had enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
     except KeyboardInterrupt:
         print("anipop: stopped; everything that was finished is kept, and the next run goes on", file=sys.stderr)
         return 130
@@ -93,11 +99,13 @@ def _selected(selection: str) -> list[str]:
 
     from anipop_pipeline import assets
 
+    everything = sorted(key.to_user_string() for asset in assets.ALL for key in asset.keys)
+    if selection == "*":
+        return everything
     try:
         chosen = dg.AssetSelection.from_coercible(selection.split(",")).resolve(assets.ALL)
     except dg.DagsterError as wrong:
-        known = sorted(key.to_user_string() for asset in assets.ALL for key in asset.keys)
-        raise SettingError(f"{selection!r} names no asset", fix=f"choose from {', '.join(known)}") from wrong
+        raise SettingError(f"{selection!r} names no asset", fix=f"choose from {', '.join(everything)}") from wrong
     return sorted(key.to_user_string() for key in chosen)
 
 

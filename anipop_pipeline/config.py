@@ -31,12 +31,24 @@ class Dials(dg.Config):
 
 def section(name: str) -> dict[str, Any]:
     """Return one section of anipop.toml, empty where there is none."""
+    found = _sections().get(name, {})
+    if not isinstance(found, dict):
+        raise _wrong(f"{name} is a value", f"write the dials of {name} below a line that says [{name}]")
+    return found
+
+
+def _sections() -> dict[str, Any]:
+    """Return what anipop.toml says, nothing where there is none."""
     if not DIALS_FILE.exists():
         return {}
     try:
-        return dict(tomllib.loads(DIALS_FILE.read_text(encoding="utf-8")).get(name, {}))
+        return tomllib.loads(DIALS_FILE.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as broken:
-        raise SettingError(f"cannot be read: {broken}", where=str(DIALS_FILE.resolve()), fix="mend the TOML") from None
+        raise _wrong(f"cannot be read: {broken}", "mend the TOML") from None
+
+
+def _wrong(what: str, fix: str) -> SettingError:
+    return SettingError(what, where=str(DIALS_FILE.resolve()), fix=fix)
 
 
 def override_defaults(dials: type[Dials], values: dict[str, Any]) -> None:
@@ -45,11 +57,7 @@ def override_defaults(dials: type[Dials], values: dict[str, Any]) -> None:
         dials(**values)
     except ValidationError as wrong:
         said = "; ".join(f"{'.'.join(map(str, error['loc']))}: {error['msg']}" for error in wrong.errors())
-        raise SettingError(
-            f"[{dials.__name__}] {said}",
-            where=str(DIALS_FILE.resolve()),
-            fix=f"choose from {', '.join(dials.model_fields)}",
-        ) from None
+        raise _wrong(f"[{dials.__name__}] {said}", f"choose from {', '.join(dials.model_fields)}") from None
     for name, value in values.items():
         dials.model_fields[name].default = value
     if values:
@@ -58,15 +66,9 @@ def override_defaults(dials: type[Dials], values: dict[str, Any]) -> None:
 
 def check_sections() -> None:
     """Refuse sections of anipop.toml that no class of dials reads."""
-    if DIALS_FILE.exists():
-        known = {dials.__name__ for dials in Dials.__subclasses__()}
-        unknown = set(tomllib.loads(DIALS_FILE.read_text(encoding="utf-8"))) - known
-        if unknown:
-            raise SettingError(
-                f"no dials are called {', '.join(sorted(unknown))}",
-                where=str(DIALS_FILE.resolve()),
-                fix=f"choose from {', '.join(sorted(known))}",
-            )
+    known = {dials.__name__ for dials in Dials.__subclasses__()}
+    if unknown := sorted(set(_sections()) - known):
+        raise _wrong(f"no dials are called {', '.join(unknown)}", f"choose from {', '.join(sorted(known))}")
 
 
 class DemoConfig(Dials):

@@ -13,5 +13,5 @@ defs = dg.Definitions(
     schedules=automation.SCHEDULES,
     executor=dg.in_process_executor,
     loggers=automation.LOGGERS,
-    resources=resources.resources(),
+    resources=resources.resources(resources.settings(), config.DemoConfig()),
 )

@@ -9,7 +9,7 @@ Belongs here: processes and back-pressure. Does not: what is computed in them.
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from functools import cache, partial
+from functools import cache
 from multiprocessing import get_context
 from typing import Any
 
@@ -18,19 +18,21 @@ import pyarrow as pa
 Actor = Callable[[pa.Table], pa.Table]
 MapBatches = Callable[..., Iterator[pa.Table]]
 
-_recipe: Callable[[], Actor] | None = None  # how a worker process makes its one actor
+_recipe: tuple[type[Any], Mapping[str, Any]] | None = None  # what a worker process makes its one actor from
 
 
 def _hire(actor: type[Any], kwargs: Mapping[str, Any]) -> None:
     global _recipe  # a worker process has exactly one actor
-    _recipe = partial(actor, **kwargs)
+    _recipe = (actor, kwargs)
 
 
 @cache
 def _actor() -> Actor:
     """Return this process's actor, made with its first batch, so that its refusal reaches the caller as it is."""
     assert _recipe is not None
-    return _recipe()
+    actor, kwargs = _recipe
+    made: Actor = actor(**kwargs)
+    return made
 
 
 def _work(batch: pa.Table) -> pa.Table:

@@ -211,9 +211,8 @@ def facts(lake: Lake, manifest: Manifest) -> dict[str, Any]:
     return said
 
 
-def resources() -> dict[str, Any]:
-    """Return what the environment and anipop.toml say that runs borrow."""
-    given, dials = settings(), DemoConfig()
+def resources(given: Settings, dials: DemoConfig) -> dict[str, Any]:
+    """Return what runs borrow, as the environment and anipop.toml say."""
     lake = LakeResource(root=given.lake, site=given.site, spool=given.spool)
     return {
         "lake": lake,

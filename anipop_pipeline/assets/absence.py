@@ -14,7 +14,7 @@ from typing import Any, Literal, get_args
 import dagster as dg
 
 from anipop_pipeline.lake import AbsentTable, Folder, reason_absent
-from anipop_pipeline.resources import LakeResource, plainly
+from anipop_pipeline.resources import plainly
 
 Story = Callable[..., dg.MaterializeResult[Any]]
 TEAM = "team:anipop"
@@ -36,17 +36,19 @@ def asset(
         own_name = name or story.__name__
         makes_folder = Folder in get_args(inspect.signature(story).return_annotation)
 
+        def nothing(reason: str) -> dg.MaterializeResult[Any]:
+            return dg.MaterializeResult(value=Folder(absent=reason) if makes_folder else AbsentTable(reason))
+
         @functools.wraps(story)
         def told(*args: Any, **inputs: Any) -> dg.MaterializeResult[Any]:
             with plainly():
-                brought = _brought(own_name, inputs["lake"], on_import) if on_import else None
-                if brought is not None:
-                    return dg.MaterializeResult(value=brought)
+                if on_import and (opened := inputs["lake"].open()).imported() is not None:
+                    if on_import == "keep" and opened.has(own_name):
+                        return dg.MaterializeResult(value=opened.load_folder(own_name))
+                    return nothing(f"{opened.name} is an import without {own_name}")
                 needed = {} if tolerant else {name: value for name, value in inputs.items() if name not in spare}
                 reason = _reason([*args, *needed.values()])
-                if reason is not None:
-                    return dg.MaterializeResult(value=Folder(absent=reason) if makes_folder else AbsentTable(reason))
-                return story(*args, **inputs)
+                return story(*args, **inputs) if reason is None else nothing(reason)
 
         declared: dg.AssetsDefinition = dg.asset(
             name=own_name, group_name=group, kinds=set(kinds), owners=[TEAM], **more
@@ -58,13 +60,3 @@ def asset(
 
 def _reason(values: list[Any]) -> str | None:
     return next((reason for value in values if (reason := reason_absent(value)) is not None), None)
-
-
-def _brought(name: str, lake: LakeResource, on_import: Literal["absent", "keep"]) -> Folder | None:
-    """Return what an import says instead of this asset; None on a site that is crawled."""
-    opened = lake.open()
-    if opened.imported() is None:
-        return None
-    if on_import == "keep" and opened.has(name):
-        return opened.load_folder(name)
-    return Folder(absent=f"{opened.name} is an import without {name}")

@@ -17,7 +17,8 @@ from anipop_pipeline.stages.experiments import Experiment
 from anipop_pipeline.stages.tables import published
 from anipop_pipeline.stages.tables.reports import Audit
 from anipop_pipeline.stages.train import Material, Settings
-from anipop_pipeline.stages.train.neural import validation_rows
+from anipop_pipeline.stages.train.material import WORD, scales
+from anipop_pipeline.stages.train.neural import fitted_words, validation_rows
 
 BATCH = 16
 TFIDF_WIDTH = 750
@@ -142,15 +143,15 @@ def _constants(label: np.ndarray, is_test: np.ndarray, baselines: Mapping[str, n
 def _row(recipe: str, variant: str, answers: np.ndarray, truth: np.ndarray, meaning: str) -> tuple[Any, ...]:
     error = float(np.mean((answers - truth) ** 2))
     paper = published.RESULTS.get(recipe, {}).get("unit_mean_squared_error") if variant == "as published" else None
-    explained = 1 - error / float(np.var(truth))
+    explained = 1 - error / float(np.var(truth)) if np.ptp(truth) > 0 else None
     return (recipe, variant, error, explained, _spearman(answers, truth), paper, meaning)
 
 
 def _spearman(answers: np.ndarray, truth: np.ndarray) -> float | None:
-    """Return the correlation of ranks, None where all answers are the same."""
+    """Return the correlation of ranks, None where all answers, or all truths, are the same."""
     from scipy.stats import spearmanr
 
-    return None if np.ptp(answers) == 0 else float(spearmanr(answers, truth).statistic)
+    return None if np.ptp(answers) == 0 or np.ptp(truth) == 0 else float(spearmanr(answers, truth).statistic)
 
 
 def _fit(
@@ -184,7 +185,8 @@ def _inputs(
     chosen = {}
     for name, (as_published, corrected) in recipe.vectors.items():
         values = material.vectors[as_published if quirks.published_pooling else corrected]
-        chosen[name] = (values - values[train].mean(axis=0)) / (values[train].std(axis=0) + 1e-6)
+        mean, spread = scales(values[train])
+        chosen[name] = np.asarray((values - mean) / spread, dtype=np.float32)
     if recipe.head == "traditional":
         words = _words_by_batch(material, train, test) if quirks.tfidf_for_each_batch else _words_once(material, train)
         return {"traditional": np.hstack([words, *chosen.values()]).astype(np.float32)}
@@ -195,14 +197,9 @@ def _inputs(
 
 
 def _words_once(material: Material, train: np.ndarray) -> np.ndarray:
-    from sklearn.feature_extraction.text import TfidfVectorizer
-
-    blocks = []
-    for name in ("synopsis", "descriptions"):
-        texts = material.rows[name].to_list()
-        words = TfidfVectorizer(max_features=TFIDF_WIDTH).fit([texts[row] for row in train])
-        blocks.append(_padded(words.transform(texts).toarray()))
-    return np.hstack(blocks)
+    learned = material.take(train)
+    blocks = [fitted_words(learned, name, TFIDF_WIDTH)(material) for name in ("synopsis", "descriptions")]
+    return np.hstack([_padded(block) for block in blocks])
 
 
 def _words_by_batch(material: Material, train: np.ndarray, test: np.ndarray) -> np.ndarray:
@@ -214,9 +211,9 @@ def _words_by_batch(material: Material, train: np.ndarray, test: np.ndarray) -> 
         for start in range(0, len(part), BATCH):
             rows = part[start : start + BATCH]
             for place, name in enumerate(("synopsis", "descriptions")):
-                texts = [material.rows[name][int(row)] for row in rows]
-                if any(texts):
-                    block = _padded(TfidfVectorizer().fit_transform(texts).toarray().astype(int))
+                texts = material.rows[name][rows.tolist()]
+                if texts.str.contains(WORD).any():
+                    block = _padded(TfidfVectorizer().fit_transform(texts.to_list()).toarray().astype(int))
                     words[rows, place * TFIDF_WIDTH : (place + 1) * TFIDF_WIDTH] = block
     return words
 
@@ -243,4 +240,4 @@ def _design(recipe: Published, quirks: Quirks, networks: Any) -> Any:
 
 
 def _unit(values: np.ndarray, of: np.ndarray) -> np.ndarray:
-    return np.asarray((values - of.min()) / (of.max() - of.min()))
+    return np.asarray((values - of.min()) / (np.ptp(of) or 1.0))

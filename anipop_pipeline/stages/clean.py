@@ -60,7 +60,10 @@ def usable_characters(
 def usable_anime(
     anime: pl.DataFrame, roles: pl.DataFrame, usable: pl.DataFrame | None, *, min_words: int, need_characters: bool
 ) -> Kept:
-    """Return the anime that tell a story and have a score; `usable` characters are None where a site has none."""
+    """Return the anime that tell a story and have a score.
+
+    `usable` characters are None where a site describes none: then a main part is enough, where the site says who plays.
+    """
     cast = _cast(roles, usable)
     rows = (
         anime.with_columns(cut("synopsis"))
@@ -76,7 +79,7 @@ def usable_anime(
         "title_missing": pl.col("title").is_null(),
         "synopsis_short": pl.col("words") < min_words,
     }
-    if need_characters and usable is not None:
+    if need_characters and (usable is not None or cast.height):
         rules["no_main_character"] = pl.col("main_characters") == 0
     kept = _apply(rules, rows, table="anime", id_column="anime_id", name="title")
     return Kept(CorpusAnime.validate(kept.rows.sort("anime_id"), cast=True), kept.rejects)

@@ -30,7 +30,7 @@ def clusters(anime: pl.DataFrame, roles: pl.DataFrame) -> pl.DataFrame:
         sorted(number for kind, number in component if kind == "anime") for component in nx.connected_components(graph)
     ]
     rows = [(one, group[0], len(group)) for group in members for one in group]
-    return Clusters.validate(pl.DataFrame(rows, schema=Clusters.column_names(), orient="row").sort("anime_id"))
+    return Clusters.validate(pl.DataFrame(rows, schema=Clusters.create_empty().schema, orient="row").sort("anime_id"))
 
 
 def splits(

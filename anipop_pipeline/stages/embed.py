@@ -4,8 +4,8 @@ A vector's key is a hash of its normalised input and of everything that shapes t
 shared by all sites and deleting it changes nothing but time.
 
 Poolings of text: `mean`, the average over all real tokens; `published`, the state at position 0 under left padding,
-read literally: a causal model sees there the first token alone when the text fills the window, and otherwise the
-padding token alone (not the accidental mean that old library versions fell into).
+read literally: a causal model sees there the first token alone when the text fills the window, and otherwise one
+padding token that is masked even from itself (not the accidental mean that old library versions fell into).
 Poolings of pictures: `pooled`, the average over the last feature map; `published`, its channel 0 alone;
 `pixels`, the first 750 raw values of the picture, with no model at all.
 
@@ -13,8 +13,9 @@ Belongs here: batching, pooling, caching. Does not: loading models (encoders.py)
 """
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from io import BytesIO
 from typing import Any, Protocol
 
@@ -23,11 +24,12 @@ import polars as pl
 import pyarrow as pa
 from PIL import Image
 
+from anipop_pipeline.errors import MissingTable, SettingError
 from anipop_pipeline.stages import encoders
 from anipop_pipeline.stages.encoders import Encoder
 from anipop_pipeline.stages.tables.features import Embeddings
 
-VERSION = "1"  # raise it when preprocessing changes: every cached vector is computed anew
+VERSION = "2"  # raise it when preprocessing changes: every cached vector is computed anew
 RAW_PIXELS = 750
 BATCHES_KEPT_AT_ONCE = 16
 MapBatches = Callable[..., Iterator[pa.Table]]
@@ -61,9 +63,9 @@ class Plan:
 
 @dataclass(frozen=True)
 class Embedded:
-    """Vectors in the order of what was asked, and how much of it had to be computed."""
+    """Vectors, row by row in the order of what was asked, and how much of it had to be computed."""
 
-    vectors: list[list[float]]
+    vectors: np.ndarray
     computed: int
     asked: int
 
@@ -74,6 +76,13 @@ class TextEmbedder:
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
         self.tokenizer, self.model = encoders.load_text(plan.encoder, plan.device)
+        longest = getattr(self.model.config, "max_position_embeddings", None)
+        if longest is not None and plan.length > longest:
+            raise SettingError(
+                f"a window of {plan.length} tokens does not fit: {plan.encoder.model} reads at most {longest}",
+                where="EncoderConfig.synopsis_tokens and description_tokens",
+                fix=f"ask for at most {longest}, or choose a model with a longer context",
+            )
 
     def __call__(self, batch: pa.Table) -> pa.Table:
         """Return the vectors of one batch of texts."""
@@ -82,20 +91,31 @@ class TextEmbedder:
         return _vectors(batch["key"], pooled)
 
     def _mean(self, texts: list[str]) -> np.ndarray:
-        inputs = self.tokenizer(
-            texts, return_tensors="pt", padding=True, padding_side="right", truncation=True, max_length=self.plan.length
-        ).to(self.plan.device)
+        told = [text if text.strip() else self.tokenizer.pad_token for text in texts]  # a mean needs a token
+        inputs = self._tokens(told, padding=True, padding_side="right")
         states = encoders.hidden_states(self.model, **inputs)
         mask = inputs["attention_mask"].unsqueeze(-1).to(states.dtype)
         return np.asarray(((states * mask).sum(1) / mask.sum(1)).float().cpu().numpy())
 
     def _first_state(self, texts: list[str]) -> np.ndarray:
+        inputs = self._tokens(texts, padding="max_length", padding_side="left")
+        seen = 1 if self._causal else self.plan.length  # what cannot be seen from position 0 need not be computed
+        ids, mask = (inputs[name][:, :seen] for name in ("input_ids", "attention_mask"))
+        states = encoders.hidden_states(self.model, input_ids=ids, attention_mask=mask)
+        return np.asarray(states[:, 0, :].float().cpu().numpy())
+
+    def _tokens(self, texts: list[str], **padding: bool | str) -> Any:
+        cut = self.tokenizer(texts, return_tensors="pt", truncation=True, max_length=self.plan.length, **padding)
+        return cut.to(self.plan.device)
+
+    @cached_property
+    def _causal(self) -> bool:
+        """Whether the first state stays what it is, whatever token follows."""
         import torch
 
-        tokens = self.tokenizer(texts, truncation=True, max_length=self.plan.length)["input_ids"]
-        full = [ids[0] if len(ids) >= self.plan.length else self.tokenizer.pad_token_id for ids in tokens]
-        first = torch.tensor(full, device=self.plan.device).unsqueeze(1)
-        return np.asarray(encoders.hidden_states(self.model, input_ids=first)[:, 0, :].float().cpu().numpy())
+        pairs = torch.tensor([[0, 0], [0, 1]], device=self.plan.device)
+        first = encoders.hidden_states(self.model, input_ids=pairs)[:, 0, :]
+        return bool(torch.allclose(first[0], first[1], atol=1e-5))
 
 
 class ImageEmbedder:
@@ -115,8 +135,19 @@ class ImageEmbedder:
 
 
 def _vectors(keys: pa.ChunkedArray, vectors: np.ndarray) -> pa.Table:
-    values = pl.Series("vector", vectors.astype(np.float32).tolist(), dtype=pl.List(pl.Float32))
-    return pl.DataFrame({"key": keys.to_pylist(), "vector": values}).to_arrow()
+    return pl.DataFrame({"key": keys.to_pylist(), "vector": _lists(vectors)}).to_arrow()
+
+
+def _lists(vectors: np.ndarray) -> pl.Series:
+    """Return the rows of a matrix as lists."""
+    return pl.Series("vector", np.ascontiguousarray(vectors, dtype=np.float32)).cast(pl.List(pl.Float32))
+
+
+def _rows(vectors: pl.Series) -> np.ndarray:
+    """Return lists of one length as the rows of a matrix."""
+    assert vectors.list.len().n_unique() <= 1
+    flat = vectors.explode(empty_as_null=False, keep_nulls=False).to_numpy()
+    return np.asarray(flat, dtype=np.float32).reshape(len(vectors), -1 if len(vectors) else 0)
 
 
 def embed(
@@ -131,10 +162,13 @@ def embed(
     keys = [plan.key(content) for content in contents]
     unique = dict(zip(keys, contents, strict=True))
     known = cache.find_vectors(plan.encoder.identity, pl.Series("key", list(unique), dtype=pl.String))
-    missing = {key: content for key, content in unique.items() if key not in set(known["key"])}
-    fresh = _compute(missing, plan, cache, map_batches, progress)
-    found = {key: vector for frame in (known, *fresh) for key, vector in frame.iter_rows()}
-    return Embedded([found[key] for key in keys], computed=len(missing), asked=len(contents))
+    there = set(known["key"])
+    missing = {key: content for key, content in unique.items() if key not in there}
+    found = pl.concat([known, *_compute(missing, plan, cache, map_batches, progress)])
+    asked = pl.DataFrame({"key": keys}, schema={"key": pl.String})
+    ordered = asked.join(found, on="key", how="inner", validate="m:1", maintain_order="left")
+    assert ordered.height == len(contents)
+    return Embedded(_rows(ordered["vector"]), computed=len(missing), asked=len(contents))
 
 
 def _compute(
@@ -188,7 +222,8 @@ def _grouped(results: Iterable[pa.Table], size: int) -> Iterator[list[pa.Table]]
 def decode(content: bytes) -> Image.Image:
     """Return a picture file's pixels as RGB."""
     with Image.open(BytesIO(content)) as picture:
-        return picture.convert("RGB")
+        opened = picture.convert("RGBA") if "transparency" in picture.info else picture
+        return opened.convert("RGB")
 
 
 def side_by_side(contents: list[bytes]) -> Image.Image:
@@ -211,7 +246,7 @@ def as_png(picture: Image.Image) -> bytes:
 
 def first_pixels(picture: Image.Image) -> list[float]:
     """Return the first 750 raw values, cut or padded with zeros, as the traditional benchmark reads them."""
-    values = np.asarray(picture, dtype=np.float32).reshape(-1)[:RAW_PIXELS]
+    values = np.asarray(picture).reshape(-1)[:RAW_PIXELS].astype(np.float32)
     return [*values.tolist(), *[0.0] * (RAW_PIXELS - len(values))]
 
 
@@ -224,27 +259,20 @@ def shrunk(content: bytes, side: int) -> np.ndarray:
 # From the vectors of items to the vector of an anime
 
 
-def averaged(ids: list[int], vectors: list[list[float]], pooling: str) -> pl.DataFrame:
+def averaged(ids: Sequence[int], vectors: np.ndarray | Sequence[Sequence[float]], pooling: str) -> pl.DataFrame:
     """Return one row for each anime: the mean of its items' vectors.
 
     >>> averaged([1, 1, 2], [[0.0], [1.0], [3.0]], "mean")["vector"].to_list()
     [[0.5], [3.0]]
     """
-    rows: dict[int, list[list[float]]] = {}
-    for anime_id, vector in zip(ids, vectors, strict=True):
-        rows.setdefault(anime_id, []).append(vector)
-    means = [np.mean(np.asarray(items, dtype=np.float32), axis=0).tolist() for items in rows.values()]
-    return Embeddings.validate(
-        pl.DataFrame(
-            {
-                "anime_id": list(rows),
-                "pooling": pooling,
-                "items": [len(items) for items in rows.values()],
-                "vector": pl.Series(means, dtype=pl.List(pl.Float32)),
-            }
-        ),
-        cast=True,
-    )
+    if not len(ids):
+        return Embeddings.create_empty()
+    order = np.argsort(ids, kind="stable")
+    anime, starts, items = np.unique(np.asarray(ids)[order], return_index=True, return_counts=True)
+    sums = np.add.reduceat(np.asarray(vectors, dtype=np.float32)[order], starts, axis=0)
+    means = _lists(sums / items[:, np.newaxis])
+    rows = pl.DataFrame({"anime_id": anime, "pooling": pooling, "items": items, "vector": means})
+    return Embeddings.validate(rows, cast=True)
 
 
 def together(*tables: pl.DataFrame) -> pl.DataFrame:
@@ -255,12 +283,15 @@ def together(*tables: pl.DataFrame) -> pl.DataFrame:
 def matrix(embeddings: pl.DataFrame, pooling: str, anime_ids: pl.Series) -> np.ndarray:
     """Return the vectors of one pooling in the order of the ids; an anime without one gets zeros."""
     rows = embeddings.filter(pl.col("pooling") == pooling)
-    width = rows["vector"].list.len().max()
-    assert isinstance(width, int)
-    assert rows["vector"].list.len().n_unique() == 1
-    wanted = pl.DataFrame({"anime_id": anime_ids}).join(
-        rows.select("anime_id", "vector"), on="anime_id", how="left", validate="1:1", maintain_order="left"
-    )
-    zeros: list[float] = [0.0] * width
-    vectors: list[Any] = [vector if vector is not None else zeros for vector in wanted["vector"].to_list()]
-    return np.asarray(vectors, dtype=np.float32)
+    if not rows.height:
+        raise MissingTable(
+            f"no vector is pooled as {pooling!r}",
+            where="embeddings",
+            fix="materialise the embeddings again with the settings of this run",
+        )
+    places = pl.DataFrame({"anime_id": anime_ids}).with_row_index("place")
+    here = rows.join(places, on="anime_id", how="inner", validate="1:1")
+    vectors = _rows(here["vector"])
+    found = np.zeros((len(anime_ids), vectors.shape[1]), dtype=np.float32)
+    found[here["place"].to_numpy()] = vectors
+    return found

@@ -4,7 +4,7 @@ Belongs here: how a checkpoint is built, found and loaded. Does not: what goes t
 """
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,11 +34,18 @@ def choose(modality: Literal["text", "image"], model: str, revision: str) -> Enc
     """Return the encoder that a hub's id or a folder names; its identity follows its content where it is a folder."""
     folder = Path(model)
     if folder.is_dir():
-        digest = hashlib.sha256()
-        for file in sorted(folder.glob("*")):
-            digest.update(file.name.encode() + file.read_bytes())
-        return Encoder(modality, model, revision, digest.hexdigest()[:16])
+        return Encoder(modality, model, revision, _digest(folder))
     return Encoder(modality, model, revision, hashlib.sha256(f"{model}@{revision}".encode()).hexdigest()[:16])
+
+
+def _digest(folder: Path) -> str:
+    """Return a name for the content of a folder, whatever place it lies in."""
+    whole = hashlib.sha256()
+    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+        with path.open("rb") as file:
+            content = hashlib.file_digest(file, "sha256").hexdigest()
+        whole.update(f"{path.relative_to(folder).as_posix()} {content}\n".encode())
+    return whole.hexdigest()[:16]
 
 
 def device(asked: str) -> str:
@@ -48,7 +55,7 @@ def device(asked: str) -> str:
     there = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
     if asked == "auto":
         return next(name for name in ("cuda", "mps", "cpu") if there[name])
-    if not there[asked]:
+    if not there.get(asked):
         raise SettingError(
             f"this machine has no device {asked}", where="EncoderConfig.device", fix="choose auto or cpu"
         )
@@ -56,10 +63,12 @@ def device(asked: str) -> str:
 
 
 @contextmanager
-def _loading(encoder: Encoder) -> Any:
+def _loading(encoder: Encoder) -> Iterator[None]:
+    from safetensors import SafetensorError
+
     try:
         yield
-    except (OSError, ValueError, KeyError) as absent:
+    except (OSError, ValueError, KeyError, ImportError, SafetensorError) as absent:
         first_line = str(absent).strip().splitlines()[0] if str(absent).strip() else type(absent).__name__
         raise ModelMissing(
             f"the {encoder.modality} model {encoder.model!r} cannot be loaded: {first_line}",
@@ -92,7 +101,7 @@ def load_image(encoder: Encoder, on: str) -> tuple[Any, Any]:
 
 
 @contextmanager
-def _quietly() -> Any:
+def _quietly() -> Iterator[None]:
     """Keep progress bars of loading out of logs."""
     from transformers.utils import logging
 
@@ -147,7 +156,7 @@ def _save(folder: str, *parts: Any) -> None:
 
 
 @contextmanager
-def _seeded(seed: int) -> Any:
+def _seeded(seed: int) -> Iterator[None]:
     """Give torch's generator a seed inside, and its former state back after."""
     import torch
 

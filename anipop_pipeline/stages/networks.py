@@ -6,6 +6,7 @@ Belongs here: layers and optimisation. Does not: what the inputs mean, or how th
 """
 
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import dataclass, field
 from typing import cast
@@ -18,6 +19,7 @@ from torch import Tensor, nn
 PUBLISHED_HEAD = (768, 384, 192, 96, 48, 24, 12, 6)
 PUBLISHED_TANH = 3  # layers up to 192 use tanh, those after it relu
 TRADITIONAL_HEAD = (1000, 500, 250, 100)  # Paper A, Table 5; tanh throughout
+FIRST_DRAWS = 20  # of first weights, until one lets the inputs through
 
 
 @dataclass(frozen=True)
@@ -59,7 +61,7 @@ class Trained:
                 self.network(_tensors(inputs, np.arange(start, min(start + batch, rows))))
                 for start in range(0, rows, batch)
             ]
-        return np.asarray(torch.cat(answers).numpy(), dtype=np.float64)
+        return np.asarray(torch.cat([torch.empty(0), *answers]).numpy(), dtype=np.float64)
 
 
 class Pictures(nn.Module):
@@ -127,12 +129,38 @@ def train(
     seed: int,
 ) -> Trained:
     """Return a network fitted on the rows outside `validation`, in the state that judged those best."""
-    with torch.random.fork_rng(devices=[]):
+    with torch.random.fork_rng(devices=[]), one_thread():
         torch.manual_seed(seed)
-        network = Regressor(design, {name: _width(values) for name, values in inputs.items()})
+        network = _awake(design, inputs, ~validation)
         with torch.no_grad():
             cast("nn.Linear", network.head[-1]).bias.fill_(float(label[~validation].mean()))  # type: ignore[index]  # head is a Sequential
         return _fit(network, schedule, inputs, label, validation, seed)
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Keep small products on one core: as fast, and the same numbers however many cores a machine has."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
+
+
+def _awake(design: Design, inputs: Mapping[str, np.ndarray], rows: np.ndarray) -> Regressor:
+    """Return a fresh network whose answers differ from row to row.
+
+    The published head ends in few relu units. About one draw in thirty leaves all of them silent for every input: such
+    a network has no gradient and answers the same for ever, so it is drawn again.
+    """
+    widths = {name: int(values.shape[1]) for name, values in inputs.items()}
+    some = {name: values[rows][:64] for name, values in inputs.items()}
+    for _ in range(FIRST_DRAWS):
+        network = Regressor(design, widths)
+        if np.ptp(Trained(network).predict(some, 64)) > 0:
+            break
+    return network
 
 
 def _fit(
@@ -193,10 +221,6 @@ def _tensors(inputs: Mapping[str, np.ndarray], rows: np.ndarray) -> dict[str, Te
 
 def _label(label: np.ndarray, rows: np.ndarray) -> Tensor:
     return torch.from_numpy(label[rows]).float()
-
-
-def _width(values: np.ndarray) -> int:
-    return int(values.shape[1])
 
 
 def weights(trained: Trained) -> bytes:

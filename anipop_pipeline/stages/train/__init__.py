@@ -55,11 +55,12 @@ def run(
     predictions, history, files = [], [], {}
     for done, (label, key, rows) in enumerate(work, start=1):
         part = _labelled(material, labels, label, rows)
-        fitted = RECIPES[experiment.recipe](experiment, part.train, part.train_label, settings)
-        predictions.append(_predicted(experiment, label, key, settings, part.test, fitted.predict(part.test)))
-        history.append(_history(experiment, label, key, settings, fitted))
-        if key == ("published", 0, 0) and label == "score" and not experiment.on_all_rows:
-            files = fitted.files()
+        if part.train.rows.height and part.test.rows.height:  # not so where nobody has the label
+            fitted = RECIPES[experiment.recipe](experiment, part.train, part.train_label, settings)
+            predictions.append(_predicted(experiment, label, key, settings, part.test, fitted.predict(part.test)))
+            history.append(_history(experiment, label, key, settings, fitted))
+            if key == ("published", 0, 0) and label == "score" and not experiment.on_all_rows:
+                files = fitted.files()
         progress(done, len(work))
     if experiment.on_all_rows:
         files = _files_of_all_rows(experiment, material, labels, settings)
@@ -141,6 +142,7 @@ def _files_of_all_rows(
     for label in experiment.labels:
         everything = material.rows.select("anime_id", part=pl.lit("train"))
         part = _labelled(material, labels, label, everything)
-        fitted = RECIPES[experiment.recipe](experiment, part.train, part.train_label, settings)
-        files.update({f"{label}_{name}": content for name, content in fitted.files().items()})
+        if part.train.rows.height:
+            fitted = RECIPES[experiment.recipe](experiment, part.train, part.train_label, settings)
+            files.update({f"{label}_{name}": content for name, content in fitted.files().items()})
     return files

@@ -3,9 +3,14 @@
 Belongs here: fits of scikit-learn and how they are written down. Does not: networks (neural.py).
 """
 
+import hashlib
 import json
+import re
+import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from io import BytesIO
+from itertools import count
 from typing import Any
 
 import numpy as np
@@ -17,7 +22,9 @@ from anipop_pipeline.stages.train.material import Material, Settings, columns, t
 
 PENALTIES = (0.5, 2.0, 8.0, 32.0)
 MOST_TREES = 200
-SKOPS_TYPES = ["numpy.dtype"]  # all that our own fits hold beyond what skops trusts by itself
+OBJECT, ARRAY = re.compile(r'"__id__": \d+'), re.compile(r"\d+\.npy")
+STOP_WORDS = re.compile(r'("_stop_words_id": {[^}]*"content": ")\d+')  # an address that a vectoriser remembers
+SKOPS_TYPES = ["numpy.dtype"]  # all that a linear fit holds beyond what skops trusts; trees are never read back
 
 
 @dataclass
@@ -55,7 +62,32 @@ class Classic:
         import skops.io
 
         held = {"fixed": self.fixed, "bounds": list(self.bounds)}
-        return {"pipeline.skops": skops.io.dumps(self.pipeline), "held.json": json.dumps(held, sort_keys=True).encode()}
+        return {
+            "pipeline.skops": steady(skops.io.dumps(self.pipeline)),
+            "held.json": json.dumps(held, sort_keys=True).encode(),
+        }
+
+
+def steady(archive: bytes) -> bytes:
+    """Return a skops archive in which nothing depends on the process that wrote it: no clock, no memory addresses.
+
+    skops names objects and arrays by their address. Here objects are numbered as they appear, and arrays are named by
+    content; that two parts once were one object is forgotten, which a fitted pipeline does not notice.
+    """
+    with zipfile.ZipFile(BytesIO(archive)) as written:
+        arrays = {name: written.read(name) for name in written.namelist() if name != "schema.json"}
+        schema = written.read("schema.json").decode()
+    names = {name: f"{hashlib.sha256(content).hexdigest()[:16]}.npy" for name, content in arrays.items()}
+    place = count(1)
+    schema = OBJECT.sub(lambda _: f'"__id__": {next(place)}', schema)
+    schema = STOP_WORDS.sub(r"\g<1>0", schema)
+    schema = ARRAY.sub(lambda found: names[found[0]], schema)
+    members = {"schema.json": schema.encode(), **{names[name]: content for name, content in arrays.items()}}
+    file = BytesIO()
+    with zipfile.ZipFile(file, "w") as steadied:
+        for name in sorted(members):
+            steadied.writestr(zipfile.ZipInfo(name), members[name], zipfile.ZIP_DEFLATED)
+    return file.getvalue()
 
 
 def load_classic(pipeline: bytes, held: bytes) -> Classic:
@@ -126,8 +158,11 @@ def _assembled(
     steps = transformer(prepared, dense=dense)
     learner = fit(steps.fit_transform(prepared))
     pipeline = Pipeline([("columns", steps), ("learner", learner)])
-    nuisances = [
-        name for name in prepared.columns if any(name.startswith(nuisance) for nuisance in experiment.nuisances)
-    ]
-    fixed = {name: float(np.mean(prepared[name].to_numpy())) for name in nuisances}
-    return Classic(pipeline, fixed, (float(label.min()), float(label.max())))
+    return Classic(pipeline, _held_fixed(experiment, prepared), (float(label.min()), float(label.max())))
+
+
+def _held_fixed(experiment: Experiment, prepared: pl.DataFrame) -> dict[str, float]:
+    """Return the train mean of each column that a nuisance became."""
+    own = [name for name in prepared.columns if any(name.startswith(nuisance) for nuisance in experiment.nuisances)]
+    means = {name: prepared[name].mean() for name in own}
+    return {name: mean for name, mean in means.items() if isinstance(mean, float)}

@@ -18,6 +18,8 @@ TEXTS = ("title", "synopsis", "descriptions")
 SETS = ("genres", "themes", "demographics", "studios")
 SKEWED = ("words", "main_characters", "description_words", "episodes", "members", "favourites", "votes", "relatives")
 NOTHING_KNOWN = "unknown"
+FEW_TEXTS = 20  # so few may have no word in common
+WORD = r"\w\w"
 BETWEEN_ITEMS = r"[^|]+"
 
 
@@ -82,8 +84,12 @@ def material(
         name: embed.matrix(embeddings[source], pooling, rows["anime_id"])
         for name, (source, pooling) in experiment.options.get("vectors", {}).items()
     }
-    stacked = None if pictures is None else np.stack([pictures[anime_id] for anime_id in rows["anime_id"]])
-    return Material(rows, vectors, stacked)
+    return Material(rows, vectors, None if pictures is None else _stacked(pictures, rows["anime_id"]))
+
+
+def _stacked(pictures: Mapping[int, np.ndarray], anime_ids: pl.Series) -> np.ndarray:
+    """Return pictures in the order of the ids."""
+    return np.stack([pictures[anime_id] for anime_id in anime_ids]) if len(anime_ids) else np.empty((0, 3, 1, 1))
 
 
 def columns(rows: pl.DataFrame) -> pl.DataFrame:
@@ -130,15 +136,33 @@ def transformer(prepared: pl.DataFrame, *, dense: bool) -> Any:
             if prepared[name].is_not_null().any():
                 number = Pipeline([("impute", SimpleImputer(strategy="median")), ("scale", StandardScaler())])
                 steps.append((name, "passthrough" if dense else number, [name]))
-        elif not (prepared[name] != "").any():
-            continue
         elif name in TEXTS:
-            # Binary and normalised: the same text twice is the same row, so padding gains nothing.
-            smallest = 1 if name == "title" else 2
-            words = TfidfVectorizer(ngram_range=(1, 2), binary=True, min_df=smallest, dtype=np.float64)
-            steps.append((name, words, name))
+            told = int(prepared[name].str.contains(WORD).sum())
+            if told:
+                # Binary and normalised: the same text twice is the same row, so padding gains nothing.
+                smallest = 1 if name == "title" or told < FEW_TEXTS else 2
+                words = TfidfVectorizer(ngram_range=(1, 2), binary=True, min_df=smallest, dtype=np.float64)
+                steps.append((name, words, name))
         elif name in SETS:
-            steps.append((name, CountVectorizer(binary=True, token_pattern=BETWEEN_ITEMS, lowercase=False), name))
+            if (prepared[name] != "").any():
+                steps.append((name, CountVectorizer(binary=True, token_pattern=BETWEEN_ITEMS, lowercase=False), name))
         else:
             steps.append((name, OneHotEncoder(handle_unknown="ignore", sparse_output=not dense), [name]))
     return ColumnTransformer(steps, sparse_threshold=0.0 if dense else 1.0)
+
+
+def scales(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the mean and the spread of each column; a column that hardly ever changes keeps its unit.
+
+    >>> mean, spread = scales(np.array([[1.0, 3000.0], [3.0, 3000.0]]))
+    >>> mean.tolist(), spread.tolist()
+    ([2.0, 3000.0], [1.0, 1.0])
+    """
+    mean, spread = values.mean(axis=0, dtype=np.float64), values.std(axis=0, dtype=np.float64)
+    # Rounding alone moves large values: dividing by that would blow a constant up.
+    return mean, np.where(spread > 1e-6 * (1.0 + np.abs(mean)), spread, 1.0)
+
+
+def as_array(numbers: Any) -> np.ndarray:
+    """Return what a transformer gives, sparse or not, as a plain array."""
+    return np.asarray(numbers.toarray() if hasattr(numbers, "toarray") else numbers, dtype=np.float32)

@@ -10,9 +10,10 @@ from typing import Any
 
 import numpy as np
 
+from anipop_pipeline.errors import SettingError
 from anipop_pipeline.stages import cluster
 from anipop_pipeline.stages.experiments import Experiment
-from anipop_pipeline.stages.train.material import Material, Settings, columns, transformer
+from anipop_pipeline.stages.train.material import WORD, Material, Settings, as_array, columns, scales, transformer
 
 
 @dataclass
@@ -58,7 +59,14 @@ def fit_network(experiment: Experiment, train: Material, label: np.ndarray, sett
 def validation_rows(train: Material, seed: int) -> np.ndarray:
     """Return which train rows are held out for stopping: a sixth of the clusters."""
     held = np.zeros(train.rows.height, dtype=bool)
-    _, outside = next(cluster.inner_folds(train.rows["cluster_id"].to_list(), 6, seed))
+    folds = cluster.inner_folds(train.rows["cluster_id"].to_list(), 6, seed)
+    _, outside = next(folds, (None, None))
+    if outside is None:
+        raise SettingError(
+            "a network cannot be told when to stop: all train rows belong to one cluster",
+            where="splits",
+            fix="use a corpus with more titles that share no character",
+        )
     held[outside] = True
     return held
 
@@ -80,13 +88,12 @@ def _design(experiment: Experiment, networks: Any) -> Any:
 
 def inputs(experiment: Experiment, train: Material) -> Callable[[Material], dict[str, np.ndarray]]:
     """Return the step from material to a network's inputs, its scales and vocabularies fitted on train rows."""
-    means = {name: values.mean(axis=0) for name, values in train.vectors.items()}
-    spreads = {name: values.std(axis=0) + 1e-6 for name, values in train.vectors.items()}
+    fitted = {name: scales(values) for name, values in train.vectors.items()}
     table = _fitted_table(train) if experiment.options.get("table") else None
-    vocabularies = [_fitted_words(train, name) for name in experiment.options.get("tfidf", ())]
+    vocabularies = [fitted_words(train, name) for name in experiment.options.get("tfidf", ())]
 
     def prepare(material: Material) -> dict[str, np.ndarray]:
-        scaled = {name: (values - means[name]) / spreads[name] for name, values in material.vectors.items()}
+        scaled = {name: _standard(values, *fitted[name]) for name, values in material.vectors.items()}
         if vocabularies:
             scaled = {"traditional": np.hstack([*(words(material) for words in vocabularies), *scaled.values()])}
         joined = experiment.options.get("characters", ())
@@ -102,14 +109,21 @@ def inputs(experiment: Experiment, train: Material) -> Callable[[Material], dict
     return prepare
 
 
+def _standard(values: np.ndarray, mean: np.ndarray, spread: np.ndarray) -> np.ndarray:
+    return np.asarray((values - mean) / spread, dtype=np.float32)
+
+
 def _fitted_table(train: Material) -> Callable[[Material], np.ndarray]:
     prepared = columns(train.rows)
     fitted = transformer(prepared, dense=False).fit(prepared)
-    return lambda material: np.asarray(fitted.transform(columns(material.rows)).toarray(), dtype=np.float32)
+    return lambda material: as_array(fitted.transform(columns(material.rows)))
 
 
-def _fitted_words(train: Material, name: str, width: int = 750) -> Callable[[Material], np.ndarray]:
+def fitted_words(train: Material, name: str, width: int = 750) -> Callable[[Material], np.ndarray]:
+    """Return the step from a text to at most `width` weights of words, its vocabulary taken from train rows."""
     from sklearn.feature_extraction.text import TfidfVectorizer
 
+    if not train.rows[name].str.contains(WORD).any():
+        return lambda material: np.empty((material.rows.height, 0), dtype=np.float32)
     words = TfidfVectorizer(max_features=width).fit(train.rows[name].to_list())
-    return lambda material: np.asarray(words.transform(material.rows[name].to_list()).toarray(), dtype=np.float32)
+    return lambda material: as_array(words.transform(material.rows[name].to_list()))

@@ -1,0 +1,495 @@
+"""Cleaning keeps what can be learned from, says why it leaves the rest, and counts as the paper counts."""
+
+import re
+from collections.abc import Iterator
+from datetime import date
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from polars.testing import assert_frame_equal
+
+from anipop_pipeline.stages import clean, cluster, parse
+from anipop_pipeline.stages.parse.text import period
+from anipop_pipeline.stages.tables.pages import Anime, Characters, Portraits, Roles
+
+LISTS = ("genres", "themes", "demographics", "studios", "producers", "relations")
+TWENTY = "word " * 20
+ANIME_RULES = ["score_missing", "synopsis_missing", "title_missing", "synopsis_short", "no_main_character"]
+CHARACTER_RULES = ["description_missing", "description_short", "portrait_missing"]
+
+
+def anime(*rows: dict[str, Any]) -> pl.DataFrame:
+    """Return parsed anime 1, 2, ... that break no rule but by what a row says of itself."""
+    usual = {"url": "u", "title": "T", "synopsis": TWENTY, "score": 7.0, **{key: [] for key in LISTS}}
+    numbered = [{**usual, "anime_id": number, **row} for number, row in enumerate(rows, start=1)]
+    return Anime.validate(pl.DataFrame(numbered, schema=Anime.create_empty().schema))
+
+
+def characters(*rows: dict[str, Any]) -> pl.DataFrame:
+    """Return parsed characters 1, 2, ..., described in three words but where a row says otherwise."""
+    usual = {"url": "u", "name": "N", "description": "A tall man."}
+    numbered = [{**usual, "character_id": number, **row} for number, row in enumerate(rows, start=1)]
+    return Characters.validate(pl.DataFrame(numbered, schema=Characters.create_empty().schema))
+
+
+def roles(*pairs: tuple[int, int], role: str = "main") -> pl.DataFrame:
+    rows = [(one, other, None, role, "u", place) for place, (one, other) in enumerate(pairs)]
+    return Roles.validate(pl.DataFrame(rows, schema=Roles.create_empty().schema, orient="row"))
+
+
+def portraits(*ids: int) -> pl.DataFrame:
+    rows = [(number, "u", b"", 1, 1) for number in ids]
+    return Portraits.validate(pl.DataFrame(rows, schema=Portraits.create_empty().schema, orient="row"))
+
+
+def usable(*words: int) -> pl.DataFrame:
+    """Return usable characters 1, 2, ... with these numbers of words."""
+    return pl.DataFrame({"character_id": range(1, len(words) + 1), "words": words})
+
+
+def cleaned(parsed: pl.DataFrame, played: pl.DataFrame, known: pl.DataFrame | None, **dials: Any) -> clean.Kept:
+    return clean.usable_anime(parsed, played, known, **{"min_words": 20, "need_characters": True, **dials})
+
+
+def rules(kept: clean.Kept) -> dict[int, str]:
+    return dict(kept.rejects.select("id", "rule").iter_rows())
+
+
+def column(texts: list[str | None]) -> pl.DataFrame:
+    return pl.DataFrame({"text": texts}, schema={"text": pl.String})
+
+
+# Words
+
+
+@pytest.mark.parametrize(
+    ("text", "count"),
+    [(None, 0), ("", 0), (" \n ", 0), ("  two words ", 2), ("a\nb\tc\u00a0d\u3000e", 5), ("sea-girl — it's me.", 4)],
+)
+def test_a_word_is_what_stands_between_white_space(text: str | None, count: int) -> None:
+    assert column([text]).select(clean.words("text")).item() == count
+
+
+@given(st.text(st.characters(exclude_categories=["Cc", "Cs"]) | st.sampled_from("\n\t ")))
+def test_words_are_those_of_python(text: str) -> None:
+    assert column([text]).select(clean.words("text")).item() == len(text.split())
+
+
+# The paper's markers
+
+
+@pytest.mark.parametrize("marker", ["(source", "(Source", "[Written"])
+def test_a_text_ends_where_the_papers_marker_begins(marker: str) -> None:
+    text = f"A girl.\nA cat. {marker}: ANN)\n\nMore."
+
+    assert column([text]).select(clean.cut("text")).item() == "A girl.\nA cat."
+
+
+@pytest.mark.parametrize("text", ["A (SOURCE) of joy.", "A book [written by a cat].", "Source: a river."])
+def test_what_is_none_of_the_three_markers_cuts_nothing(text: str) -> None:
+    assert column([text]).select(clean.cut("text")).item() == text
+
+
+@pytest.mark.parametrize("text", ["(Source: ANN)", "  [Written by MAL Rewrite]", "", " ", None])
+def test_a_text_of_which_nothing_is_left_is_missing(text: str | None) -> None:
+    assert column([text]).select(clean.cut("text")).item() is None
+
+
+@given(st.lists(st.sampled_from(["a ", "sea", "\n", "(source", "(Source", "[Written", "(", "[", "Source", "Written"])))
+def test_the_first_marker_counts(pieces: list[str]) -> None:
+    text = "".join(pieces)
+    starts = [text.find(marker) for marker in ("(source", "(Source", "[Written")]
+    first = min((start for start in starts if start >= 0), default=len(text))
+
+    assert column([text]).select(clean.cut("text")).item() == (text[:first].strip() or None)
+
+
+# Anime
+
+
+@pytest.mark.parametrize(
+    ("row", "rule"),
+    [
+        ({"score": None}, "score_missing"),
+        ({"synopsis": None}, "synopsis_missing"),
+        ({"synopsis": "(Source: ANN)"}, "synopsis_missing"),
+        ({"title": None}, "title_missing"),
+        ({"synopsis": "word " * 19}, "synopsis_short"),
+        ({"synopsis": "word " * 19 + "(Source: a b c)"}, "synopsis_short"),
+        ({"anime_id": 9}, "no_main_character"),
+    ],
+)
+def test_an_anime_leaves_under_the_rule_that_it_breaks(row: dict[str, Any], rule: str) -> None:
+    kept = cleaned(anime(row, {"anime_id": 2}), roles((1, 1), (2, 1)), usable(3))
+
+    assert kept.rows["anime_id"].to_list() == [2]
+    assert list(rules(kept).values()) == [rule]
+
+
+def test_twenty_words_are_enough_and_the_bound_is_a_dial() -> None:
+    parsed = anime({"synopsis": "word " * 20}, {"synopsis": "word " * 21})
+
+    assert cleaned(parsed, roles((1, 1), (2, 1)), usable(3)).rows["words"].to_list() == [20, 21]
+    assert cleaned(parsed, roles((1, 1), (2, 1)), usable(3), min_words=21).rows["anime_id"].to_list() == [2]
+
+
+def test_a_row_leaves_once_under_the_first_of_all_the_rules_that_it_breaks() -> None:
+    breaks = [{"score": None}, {"synopsis": None}, {"title": None}, {"synopsis": "short"}]
+    combinations = list(product([False, True], repeat=5))
+    rows = []
+    for broken in combinations:
+        chosen = [row for row, breaks_it in zip(breaks, broken, strict=False) if breaks_it]
+        rows.append({key: value for row in reversed(chosen) for key, value in row.items()})
+    casts = [(number, 1) for number, broken in enumerate(combinations, start=1) if not broken[4]]
+
+    kept = cleaned(anime(*rows), roles(*casts), usable(3))
+
+    first = [
+        next((rule for rule, yes in zip(ANIME_RULES, broken, strict=True) if yes), None) for broken in combinations
+    ]
+    assert rules(kept) == {number: rule for number, rule in enumerate(first, start=1) if rule is not None}
+    assert kept.rows["anime_id"].to_list() == [1]
+    assert kept.rows.height + kept.rejects.height == 32
+
+
+def test_only_usable_main_characters_count_and_bring_their_words() -> None:
+    played = pl.concat([roles((1, 1), (1, 2), (1, 7), (2, 2)), roles((2, 1), role="supporting")])
+
+    kept = cleaned(anime({}, {}), played, usable(30, 12))
+
+    counted = kept.rows.select("anime_id", "main_characters", "description_words").rows()
+    assert counted == [(1, 2, 42), (2, 1, 12)]
+
+
+def test_anime_without_characters_stay_where_the_dial_says_so() -> None:
+    kept = cleaned(anime({}, {}), roles((1, 1)), usable(3), need_characters=False)
+
+    assert kept.rows.select("anime_id", "main_characters").rows() == [(1, 1), (2, 0)]
+
+
+def test_where_no_character_is_described_a_main_part_is_enough() -> None:
+    kept = cleaned(anime({}, {}), roles((1, 1), (1, 2)), None)
+
+    assert kept.rows.select("anime_id", "main_characters", "description_words").rows() == [(1, 2, 0)]
+    assert rules(kept) == {2: "no_main_character"}
+
+
+def test_where_nobody_plays_at_all_no_rule_asks_for_characters() -> None:
+    assert cleaned(anime({}, {}), roles(), None).rows.height == 2
+
+
+def test_an_unknown_credit_counts_as_none_and_the_year_is_that_of_the_first_day() -> None:
+    parsed = anime({"aired_from": date(2019, 12, 31), "synopsis_credit": "rewrite"}, {})
+
+    kept = cleaned(parsed, roles(), None)
+
+    assert kept.rows.select("year", "synopsis_credit").rows() == [(2019, "rewrite"), (None, "none")]
+
+
+def test_nothing_in_gives_nothing_out() -> None:
+    kept = cleaned(anime(), roles(), usable())
+
+    assert kept.rows.height == kept.rejects.height == 0
+
+
+# The label `audience`
+
+
+def test_audience_is_the_share_of_titles_of_the_same_two_years_that_have_fewer_members() -> None:
+    years_and_members = [(2020, 10), (2021, 30), (2020, 20), (2021, 20), (2022, 5), (2023, 900), (2024, 7)]
+    parsed = anime(*({"aired_from": date(year, 5, 1), "members": count} for year, count in years_and_members))
+
+    found = cleaned(parsed, roles(), None).rows["audience"].to_list()
+
+    # 2020 and 2021: 10, 20, 20, 30 have ranks 1, 2.5, 2.5, 4 of 4, less a half; 2022 and 2023: ranks 1 and 2 of 2.
+    assert found == [0.125, 0.875, 0.5, 0.5, 0.25, 0.75, 0.5]
+
+
+def test_audience_is_unknown_without_year_or_members_and_unknown_rows_do_not_count() -> None:
+    parsed = anime(
+        {"aired_from": date(2020, 1, 1), "members": 1},
+        {"aired_from": date(2020, 1, 1), "members": None},
+        {"aired_from": None, "members": 5},
+        {"aired_from": date(2020, 1, 1), "members": 2},
+    )
+
+    assert cleaned(parsed, roles(), None).rows["audience"].to_list() == [0.25, None, None, 0.75]
+
+
+def test_audience_compares_with_titles_that_cleaning_removes() -> None:
+    parsed = anime(
+        {"aired_from": date(2020, 1, 1), "members": 9}, {"aired_from": date(2020, 1, 1), "members": 1, "score": None}
+    )
+
+    assert cleaned(parsed, roles(), None).rows["audience"].to_list() == [0.75]
+
+
+# Characters
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        None,
+        "No description available.",
+        "No biography written.",
+        "(no information has been added yet)",
+        "No character biography.",
+        "...",
+        "(Source: Wikipedia)",
+    ],
+)
+def test_a_character_without_a_useful_description_leaves(text: str | None) -> None:
+    found = clean.usable_characters(characters({"description": text}), portraits(1), min_words=1, spoilers=False)
+
+    assert rules(found) == {1: "description_missing"}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "No one knows her.",
+        "Nobody",
+        "No description could do justice to the strange old captain who sails a paper ship across the sea.",
+        "彼女は猫です",
+    ],
+)
+def test_a_description_that_only_begins_like_an_empty_one_stays(text: str) -> None:
+    found = clean.usable_characters(characters({"description": text}), portraits(1), min_words=1, spoilers=False)
+
+    assert found.rows["description"].to_list() == [text]
+
+
+def test_a_character_leaves_once_under_the_first_of_all_the_rules_that_it_breaks() -> None:
+    combinations = list(product([False, True], repeat=3))
+    rows = [
+        {"description": None if missing else "Short." if short else "A tall man."} for missing, short, _ in combinations
+    ]
+    pictured = [number for number, broken in enumerate(combinations, start=1) if not broken[2]]
+
+    found = clean.usable_characters(characters(*rows), portraits(*pictured), min_words=2, spoilers=False)
+
+    first = [next((rule for rule, yes in zip(CHARACTER_RULES, row, strict=True) if yes), None) for row in combinations]
+    assert rules(found) == {number: rule for number, rule in enumerate(first, start=1) if rule is not None}
+    assert found.rows["character_id"].to_list() == [1]
+    assert found.rejects["table"].unique().to_list() == ["characters"]
+
+
+def test_portraits_are_asked_for_only_where_a_site_has_them() -> None:
+    assert clean.usable_characters(characters({}), None, min_words=1, spoilers=False).rows.height == 1
+    assert clean.usable_characters(characters({}), portraits(), min_words=1, spoilers=False).rows.height == 0
+
+
+@pytest.mark.parametrize(("spoilers", "words"), [(False, [3, None]), (True, [5, 2])])
+def test_hidden_text_is_description_only_where_the_dial_says_so(spoilers: bool, words: list[int | None]) -> None:
+    hidden = characters({"spoiler": "He dies."}, {"description": None, "spoiler": "He dies."})
+
+    found = clean.usable_characters(hidden, None, min_words=1, spoilers=spoilers)
+
+    counted = dict(found.rows.select("character_id", "words").iter_rows())
+    assert [counted.get(number) for number in (1, 2)] == words
+
+
+def test_characters_stay_only_with_a_main_part_in_a_kept_anime() -> None:
+    found = clean.usable_characters(characters({}, {}, {}, {"description": None}), None, min_words=1, spoilers=False)
+    played = pl.concat([roles((1, 1), (2, 2), (1, 4)), roles((1, 3), role="supporting")])
+
+    kept = clean.kept_characters(found, played, pl.DataFrame({"anime_id": [1]}))
+
+    assert kept.rows["character_id"].to_list() == [1]
+    assert rules(kept) == {2: "no_kept_anime", 3: "no_kept_anime", 4: "description_missing"}
+
+
+def test_roles_stay_where_both_anime_and_character_do() -> None:
+    played = pl.concat([roles((1, 1), (1, 2), (2, 1), (3, 1)), roles((3, 2), role="supporting")])
+    kept = pl.DataFrame({"anime_id": [1, 3]})
+
+    assert clean.kept_roles(played, kept, pl.DataFrame({"character_id": [1]})).rows() == [(1, 1, 0), (3, 1, 3)]
+    assert clean.kept_roles(played, kept, None)["character_id"].to_list() == [1, 2, 1]
+
+
+# Statistics
+
+
+def figures(table: pl.DataFrame, statistic: str, bucket: str, part: str = "all") -> dict[str, tuple[float, float]]:
+    rows = table.filter(pl.col("statistic") == statistic, pl.col("bucket") == bucket, pl.col("part") == part)
+    return {measure: (value, paper) for measure, value, paper in rows.select("measure", "value", "published").rows()}
+
+
+def described() -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Return a corpus of three anime and its two characters."""
+    scores_and_words = [(7.0, 20), (7.99, 30), (10.0, 40)]
+    parsed = anime(*({"score": score, "synopsis": "word " * words} for score, words in scores_and_words))
+    found = clean.usable_characters(characters({}, {"description": "One."}), None, min_words=1, spoilers=False)
+    played = roles((1, 1), (2, 1), (2, 2), (3, 2))
+    corpus = cleaned(parsed, played, found.rows).rows
+    return corpus, clean.kept_characters(found, played, corpus).rows
+
+
+def test_words_by_floor_of_the_score_stand_beside_those_of_the_paper() -> None:
+    table = clean.describe(*described())
+
+    assert figures(table, "synopsis_words", "7-8") == {
+        "samples": (2, 3021), "max": (30, 581), "min": (20, 24), "mean": (25, 121.30),
+    }  # fmt: skip
+    assert figures(table, "synopsis_words", "9-10")["max"] == (40, 189)
+    assert figures(table, "synopsis_words", "all")["mean"] == (30, 104.73)
+    assert figures(table, "description_words", "all") == {
+        "samples": (2, 14682), "max": (3, 3551), "min": (1, 4), "mean": (2, 121.34),
+    }  # fmt: skip
+    assert figures(table, "main_characters", "7-8")["mean"] == (1.5, None)
+
+
+def test_another_part_stands_beside_the_papers_figures_of_that_part() -> None:
+    corpus, kept = described()
+
+    table = clean.describe(corpus, kept, part="test")
+
+    assert figures(table, "synopsis_words", "7-8", "test")["samples"] == (2, 534)
+    assert figures(table, "description_words", "all", "test")["mean"] == (2, 124.84)
+
+
+def test_the_funnel_loses_nothing_and_flops_that_left_are_described() -> None:
+    parsed = anime(
+        {"score": None, "members": 5},
+        {"score": None, "members": 9},
+        {"synopsis": "Short.", "members": 50, "score": 4.0},
+        {"members": 100, "score": 8.0, "aired_from": date(2001, 1, 1)},
+    )
+    kept = cleaned(parsed, roles(), None)
+
+    table = clean.corpus_statistics(parsed, kept.rows, clean.CorpusCharacters.create_empty(), kept.rejects)
+
+    funnel = table.filter(pl.col("statistic") == "funnel_anime").select("bucket", "value").rows()
+    assert funnel == [("parsed", 4), ("score_missing", 2), ("synopsis_short", 1), ("kept", 1)]
+    assert figures(table, "left_out", "left_out") == {"members_median": (9, None), "score_mean": (4, None)}
+    assert figures(table, "left_out", "kept") == {"members_median": (100, None), "score_mean": (8, None)}
+    assert figures(table, "titles_by_year", "2001") == {"samples": (1, None)}
+
+
+def test_statistics_of_an_empty_corpus_are_nulls_and_no_error() -> None:
+    parsed = anime({"score": None})
+    kept = cleaned(parsed, roles(), None)
+
+    table = clean.corpus_statistics(parsed, kept.rows, clean.CorpusCharacters.create_empty(), kept.rejects)
+
+    assert figures(table, "left_out", "kept") == {"members_median": (None, None), "score_mean": (None, None)}
+
+
+# Real data
+
+
+@pytest.fixture(scope="module")
+def parsed_2021(real: Path) -> pl.DataFrame:
+    """Return the tables of 2021 as the parser would have left them."""
+    raw = pl.read_parquet(real / "tables" / "anime_2021.parquet").unique("anime_id", maintain_order=True)
+    told = [None if text.startswith("No synopsis") else text or None for text in raw["synopsis"]]
+    lists = {name: pl.col(name).fill_null("").str.split("|").list.filter(pl.element() != "") for name in LISTS[:-1]}
+    rows = raw.with_columns(
+        synopsis=pl.Series([text and (parse.story(text) or None) for text in told], dtype=pl.String),
+        synopsis_credit=pl.Series([text and parse.credit(text) for text in told], dtype=pl.String),
+        aired_from=pl.Series([period(text)[0] if text else None for text in raw["aired"]], dtype=pl.Date),
+        votes="scored_by",
+        favourites="favorites",
+        relations=pl.lit([], dtype=Anime.create_empty().schema["relations"]),
+        **lists,
+    )
+    empty = Anime.create_empty()
+    absent = [pl.lit(None, dtype=kind).alias(name) for name, kind in empty.schema.items() if name not in rows.columns]
+    return Anime.validate(rows.with_columns(absent).select(empty.columns), cast=True)
+
+
+@pytest.fixture(scope="module")
+def roles_2021(real: Path) -> pl.DataFrame:
+    links = pl.read_parquet(real / "tables" / "main_character_links.parquet").unique()
+    return roles(*links.rows())
+
+
+@pytest.fixture(scope="module")
+def corpus_2021(parsed_2021: pl.DataFrame, roles_2021: pl.DataFrame) -> clean.Kept:
+    return cleaned(parsed_2021, roles_2021, None)
+
+
+def components(corpus: pl.DataFrame, played: pl.DataFrame) -> int:
+    return cluster.clusters(corpus, clean.kept_roles(played, corpus, None))["cluster_id"].n_unique()
+
+
+def test_the_site_of_2021_has_7531_usable_anime_in_4309_components(
+    parsed_2021: pl.DataFrame, roles_2021: pl.DataFrame, corpus_2021: clean.Kept
+) -> None:
+    assert corpus_2021.rows.height == 7531
+    assert components(corpus_2021.rows, roles_2021) == 4309
+    assert corpus_2021.rows.height + corpus_2021.rejects.height == parsed_2021.height == 17682
+
+
+def test_words_between_single_spaces_alone_give_the_7528_anime_and_4308_components_measured_before(
+    corpus_2021: clean.Kept, roles_2021: pl.DataFrame
+) -> None:
+    # A word on either side of a line break is then one word, so three synopses of twenty words fall short.
+    by_space = corpus_2021.rows.filter(pl.col("synopsis").str.split(" ").list.len() >= 20)
+
+    assert by_space.height == 7528
+    assert components(by_space, roles_2021) == 4308
+
+
+def test_length_alone_ranks_the_titles_of_2021_as_well_as_the_published_model(corpus_2021: clean.Kept) -> None:
+    found = corpus_2021.rows.select(pl.corr(pl.col("words").log1p(), "score", method="spearman")).item()
+
+    assert found == pytest.approx(0.348, abs=0.002)
+
+
+def test_the_corpus_of_2021_obeys_every_rule(corpus_2021: clean.Kept) -> None:
+    rows = corpus_2021.rows
+
+    assert rows["words"].min() == 20
+    assert rows["main_characters"].min() == 1
+    assert not rows["synopsis"].str.contains(r"\(source|\(Source|\[Written|No synopsis (information )?has been").any()
+    assert rows["words"].to_list() == [len(text.split()) for text in rows["synopsis"]]
+    assert rows.filter(pl.col("year").is_not_null())["audience"].is_between(0, 1, closed="none").all()
+
+
+def test_the_papers_example_of_shared_characters_is_one_component(
+    corpus_2021: clean.Kept, roles_2021: pl.DataFrame
+) -> None:
+    kept = clean.kept_roles(roles_2021, corpus_2021.rows, None)
+    found = cluster.clusters(corpus_2021.rows, kept)
+
+    together = found.filter(pl.col("anime_id").is_in([21, 38234, 466, 25161, 5252]))
+    assert together["cluster_id"].to_list() == [21] * together.height
+    assert together.height == 5
+
+
+def without_markup(text: str) -> str:
+    return re.sub(r"\[/?[a-z*]+[^\]]*\]", " ", re.sub(r"(?s)\[source\].*", "", text))
+
+
+def biographies(real: Path) -> Iterator[dict[str, Any]]:
+    rows = pl.read_parquet(real / "tables" / "character_bios.parquet").filter(
+        pl.col("character_id").is_between(299, 304)
+    )
+    for number, about in rows.sort("character_id").select("character_id", "about").iter_rows():
+        shown, _, hidden = about.partition("[spoiler")
+        spoiler = without_markup("[spoiler" + hidden) if hidden else None
+        yield {"character_id": number, "description": without_markup(shown), "spoiler": spoiler}
+
+
+def test_the_papers_example_of_an_input_has_the_papers_words_when_hidden_text_counts(real: Path) -> None:
+    found = clean.usable_characters(characters(*biographies(real)), None, min_words=1, spoilers=True)
+
+    assert found.rows["words"].to_list() == [144, 412, 133, 167, 73, 205]
+    assert found.rows["words"].sum() == 1134
+
+
+def test_the_papers_example_has_its_six_main_characters(real: Path, roles_2021: pl.DataFrame) -> None:
+    assert sorted(roles_2021.filter(pl.col("anime_id") == 7)["character_id"]) == [299, 300, 301, 302, 303, 304]
+
+
+def test_cleaning_does_not_depend_on_the_order_of_rows(parsed_2021: pl.DataFrame) -> None:
+    kept = cleaned(parsed_2021.head(500).reverse(), roles(), None)
+
+    assert_frame_equal(kept.rows, cleaned(parsed_2021.head(500), roles(), None).rows)

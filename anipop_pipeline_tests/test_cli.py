@@ -1,0 +1,207 @@
+"""The commands, typed as the README types them."""
+
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+from anipop_pipeline import cli
+
+ROOT = Path(__file__).resolve().parents[1]
+BIN = Path(sys.executable).parent
+
+
+def anipop(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "anipop_pipeline.cli", *arguments],
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def one_message(said: subprocess.CompletedProcess[str]) -> str:
+    """Return the message of a refusal, having checked that it is one, and no traceback."""
+    assert said.returncode == 1
+    assert "Traceback" not in said.stderr
+    assert "To mend it: " in said.stderr
+    return said.stderr
+
+
+@pytest.fixture(scope="module")
+def crawled(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a lake in which a first asset was made by the command."""
+    lake = tmp_path_factory.mktemp("lake")
+    done = anipop("run", "--select", "anime_index", ANIPOP_LAKE=str(lake), DAGSTER_HOME="")
+    assert done.returncode == 0, done.stderr
+    assert "1/1" in done.stderr
+    assert "400 rows" in done.stderr
+    return lake
+
+
+def test_a_site_that_does_not_exist_is_named_with_those_that_do(tmp_path: Path) -> None:
+    said = one_message(anipop("run", ANIPOP_SITE="marz", ANIPOP_LAKE=str(tmp_path)))
+
+    assert "no site 'marz'; there are: demo, mal" in said
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_lake_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("not a folder")
+
+    said = one_message(anipop("run", ANIPOP_LAKE=str(tmp_path / "file")))
+
+    assert "the lake cannot be written" in said
+    assert "ANIPOP_LAKE" in said
+
+
+def test_a_port_in_use_is_named_and_the_lake_stays_as_it_is(crawled: Path) -> None:
+    before = contents(crawled)
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = str(taken.getsockname()[1])
+
+        said = anipop(
+            "run", "--select", "anime_pages", ANIPOP_LAKE=str(crawled), ANIPOP_DEMO_PORT=port, DAGSTER_HOME=""
+        )
+
+    assert said.returncode == 1
+    assert port in said.stderr
+    assert "ANIPOP_DEMO_PORT" in said.stderr
+    assert "Traceback" not in said.stderr
+    assert contents(crawled) == before
+
+
+def test_an_asset_that_does_not_exist_is_answered_with_those_that_do() -> None:
+    said = one_message(anipop("run", "--select", "metricz", DAGSTER_HOME=""))
+
+    assert "'metricz' names no asset" in said
+    assert "corpus_anime" in said
+
+
+def test_an_asset_whose_inputs_are_missing_names_the_command_that_makes_them(tmp_path: Path) -> None:
+    said = anipop("run", "--select", "metrics", ANIPOP_LAKE=str(tmp_path), DAGSTER_HOME="")
+
+    assert said.returncode == 1
+    assert "has not been made for site demo" in said.stderr
+    assert "dagster asset materialize --select '" in said.stderr
+    assert "Traceback" not in said.stderr
+    assert "Stack Trace" not in said.stderr
+
+
+def test_a_real_site_wants_to_know_whom_to_write_to(tmp_path: Path) -> None:
+    said = anipop("run", "--select", "anime_index", ANIPOP_SITE="mal", ANIPOP_LAKE=str(tmp_path), ANIPOP_CONTACT="",
+                  DAGSTER_HOME="")  # fmt: skip
+
+    assert said.returncode == 1
+    assert "set ANIPOP_CONTACT" in said.stderr
+
+
+def test_a_summary_without_metrics_names_the_command(tmp_path: Path) -> None:
+    said = one_message(anipop("summary", ANIPOP_LAKE=str(tmp_path)))
+
+    assert "metrics has not been made" in said
+
+
+def test_a_pitch_that_is_not_there_is_named(crawled: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["predict", str(crawled / "no.toml")]) == 1
+
+    assert "To mend it" in capsys.readouterr().err
+
+
+def test_an_example_of_a_pitch_can_be_read_back(tmp_path: Path) -> None:
+    from anipop_pipeline.stages.pitch import read_pitch
+
+    written = anipop("pitch", "new").stdout
+
+    assert read_pitch(written, ".toml").synopsis
+
+
+# What activation sets. The venv of a clone is stood in for by a folder that holds our own activation lines.
+
+
+@pytest.fixture(scope="module")
+def shell(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder with an `activate` as the Makefile writes it, and a Dagster home of its own."""
+    home = tmp_path_factory.mktemp("clone")
+    lines = (ROOT / "deploy" / "activate.sh").read_text().replace("@HOME@", str(home))
+    (home / "activate").write_text(f'export PATH="{BIN}:$PATH"\n{lines}')
+    (home / ".dagster").mkdir()
+    shutil.copy(ROOT / "deploy" / "dagster.yaml", home / ".dagster" / "dagster.yaml")
+    return home
+
+
+def typed(shell: Path, command: str, lake: Path) -> subprocess.CompletedProcess[str]:
+    environment = {key: value for key, value in os.environ.items() if key != "DAGSTER_HOME"}
+    return subprocess.run(
+        ["bash", "-c", f". {shell}/activate && {command}"],
+        cwd=ROOT,
+        env={**environment, "ANIPOP_LAKE": str(lake)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_materialize_typed_literally_works_after_activation(shell: Path, crawled: Path) -> None:
+    said = typed(shell, "dagster asset materialize --select anime_index", crawled)
+
+    assert said.returncode == 0, said.stderr
+    assert "DEBUG" not in said.stderr
+    assert list((shell / ".dagster").glob("**/*.db")), "run history persists"
+
+
+@pytest.mark.parametrize("arguments", ["", "-w workspace.yaml"])
+def test_the_ui_typed_literally_shows_the_graph(shell: Path, crawled: Path, arguments: str) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    environment = {key: value for key, value in os.environ.items() if key != "DAGSTER_HOME"}
+    ui = subprocess.Popen(
+        ["bash", "-c", f". {shell}/activate && dagster dev {arguments} -h 127.0.0.1 -p {port}"],
+        cwd=ROOT,
+        env={**environment, "ANIPOP_LAKE": str(crawled)},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    try:
+        assert "corpus_anime" in asked(port, "{ assetNodes { assetKey { path } groupName } }")
+    finally:
+        os.killpg(ui.pid, signal.SIGTERM)
+        ui.wait(30)
+
+
+def asked(port: int, query: str) -> str:
+    """Return the UI's answer to a query, waiting until it is up."""
+    for _ in range(120):
+        try:
+            request = urllib.request.Request(
+                f"http://127.0.0.1:{port}/graphql",
+                json.dumps({"query": query}).encode(),
+                {"Content-Type": "application/json"},
+            )
+            with urllib.request.urlopen(request, timeout=20) as answer:
+                return str(answer.read().decode())
+        except OSError:
+            time.sleep(0.5)
+    pytest.fail("the UI did not come up")
+
+
+def contents(lake: Path) -> dict[str, bytes]:
+    """Return every file of a lake that a reader would open."""
+    return {
+        str(path.relative_to(lake)): path.read_bytes()
+        for path in lake.rglob("*")
+        if path.is_file() and ".staging" not in path.parts and "spool" not in path.parts
+    }

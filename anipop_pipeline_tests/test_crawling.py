@@ -1,0 +1,305 @@
+"""Claims about one step of a crawl, against the invented site on loopback and a transport that answers as told."""
+
+import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+from requests.adapters import BaseAdapter
+from urllib3 import HTTPResponse
+
+from anipop_pipeline.config import CrawlConfig
+from anipop_pipeline.crawling import Visit, base_of, bring, visit_demo, visit_mal
+from anipop_pipeline.errors import Blocked, Forbidden, LeaseTaken, SettingError
+from anipop_pipeline.lake import clock, open_lake
+from anipop_pipeline.raw import RawStore
+from anipop_pipeline.stages import parse
+from anipop_pipeline.stages.fetch import Request
+
+AT = datetime(2026, 5, 1, 12, tzinfo=UTC)
+BASE = "https://demo.invalid"
+TOP = f"{BASE}/topanime.php"
+FRAME = b'<div id="contentWrapper">a page</div>'
+
+
+def silent(_done: int, _total: int | None) -> None:
+    pass
+
+
+def store_in(folder: Path, site: str = "demo") -> RawStore:
+    return RawStore(open_lake(str(folder), site))
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> RawStore:
+    return store_in(tmp_path / "lake")
+
+
+@pytest.fixture(scope="module")
+def visit() -> Iterator[Visit]:
+    with visit_demo(30, 7, 0) as visit:
+        yield visit
+
+
+def listed(visit: Visit, store: RawStore) -> list[Request]:
+    """Return a request for each anime on the first page of the top list."""
+    found = bring(visit, store, [Request(TOP, "listing", None)], CrawlConfig(), silent)
+    (page,) = store.pages(found.rows, 1)
+    rows, _ = parse.listing(page["body"][0].as_py(), TOP)
+    return [Request(row["url"], "anime", row["anime_id"]) for row in rows]
+
+
+# The invented site
+
+
+def test_what_is_wanted_is_asked_for_archived_and_looked_up(visit: Visit, store: RawStore) -> None:
+    wanted = listed(visit, store)
+    heard: list[tuple[int, int | None]] = []
+
+    brought = bring(visit, store, wanted, CrawlConfig(), lambda done, total: heard.append((done, total)))
+
+    assert len(wanted) == 30
+    there = brought.rows.filter(outcome="ok")
+    assert brought.facts() == {
+        "wanted": 30,
+        "asked": 30,
+        "answered": 30,
+        "missing_on_site": 30 - there.height,
+        "complete": True,
+    }
+    assert heard[-1] == (30, 30)
+    assert brought.rows["id"].to_list() == sorted(request.id for request in wanted if request.id)
+    pages = [row for table in store.pages(there, 7) for row in table.to_pylist()]
+    assert [parse.anime(page["body"], page["url"])["anime_id"] for page in pages] == [page["id"] for page in pages]
+    assert {page["id"] for page in pages} == set(there["id"])
+
+
+def test_a_second_call_asks_nothing(visit: Visit, store: RawStore) -> None:
+    wanted = listed(visit, store)
+    first = bring(visit, store, wanted, CrawlConfig(), silent)
+    segments = len(list(store.folder.glob("*.warc.gz")))
+
+    second = bring(visit, store, wanted, CrawlConfig(), silent)
+
+    assert (second.asked, second.complete) == (0, True)
+    assert second.rows.equals(first.rows)
+    assert len(list(store.folder.glob("*.warc.gz"))) == segments
+
+
+def test_only_what_is_not_there_is_asked(visit: Visit, store: RawStore) -> None:
+    wanted = listed(visit, store)
+    bring(visit, store, wanted[:20], CrawlConfig(), silent)
+
+    brought = bring(visit, store, wanted, CrawlConfig(), silent)
+
+    assert (brought.wanted, brought.asked, brought.complete) == (30, 10, True)
+
+
+def test_no_page_is_fresh_when_nothing_may_be_old(visit: Visit, store: RawStore) -> None:
+    wanted = listed(visit, store)[:4]
+    bring(visit, store, wanted, CrawlConfig(), silent)
+
+    again = bring(visit, store, wanted, CrawlConfig(max_age_days=0), silent)
+
+    assert (again.asked, again.complete) == (4, True)
+
+
+def test_a_spent_budget_is_no_failure_and_the_next_call_goes_on(visit: Visit, store: RawStore) -> None:
+    wanted, dials = listed(visit, store), CrawlConfig(budget=12)
+
+    steps = [bring(visit, store, wanted, dials, silent) for _ in range(4)]
+
+    assert [step.asked for step in steps] == [12, 12, 6, 0]
+    assert [step.rows.height for step in steps] == [12, 24, 30, 30]
+    assert [step.complete for step in steps] == [False, False, True, True]
+
+
+def test_an_address_that_is_wanted_twice_is_asked_once(visit: Visit, store: RawStore) -> None:
+    one = listed(visit, store)[0]
+
+    brought = bring(visit, store, [one, one], CrawlConfig(), silent)
+
+    assert (brought.wanted, brought.asked, brought.rows.height) == (1, 1, 1)
+
+
+def test_nothing_wanted_is_complete(visit: Visit, store: RawStore) -> None:
+    brought = bring(visit, store, [], CrawlConfig(), silent)
+
+    assert brought.complete
+    assert not store.folder.exists() or not list(store.folder.glob("*.warc.gz"))
+
+
+def test_a_page_that_the_site_does_not_have_is_an_answer(visit: Visit, store: RawStore) -> None:
+    nowhere = Request(f"{BASE}/anime/999999999", "anime", 999_999_999)
+
+    brought = bring(visit, store, [nowhere], CrawlConfig(), silent)
+
+    assert brought.facts() == {"wanted": 1, "asked": 1, "answered": 1, "missing_on_site": 1, "complete": True}
+
+
+def test_a_view_of_the_past_asks_nothing_and_sees_what_was_there(visit: Visit, tmp_path: Path) -> None:
+    store = store_in(tmp_path)
+    wanted = listed(visit, store)
+    bring(visit, store, wanted[:5], CrawlConfig(), silent)
+    day = visit.now().date()
+
+    seen = bring(None, store_in(tmp_path, f"demo@{day}"), wanted, CrawlConfig(max_age_days=0), silent)
+    before = bring(None, store_in(tmp_path, f"demo@{day - timedelta(days=1)}"), wanted, CrawlConfig(), silent)
+
+    assert seen.facts() == {"wanted": 30, "asked": 0, "answered": 5, "missing_on_site": 0, "complete": False}
+    assert before.rows.is_empty()
+
+
+def fingerprints(store: RawStore) -> dict[str, str]:
+    files = [path for path in store.folder.glob("**/*") if path.is_file()]
+    return {str(path.relative_to(store.folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+
+
+def test_two_fresh_lakes_hold_the_same_bytes(tmp_path: Path) -> None:
+    for name in ("first", "second"):
+        with visit_demo(30, 7, 0) as visit:
+            store = store_in(tmp_path / name)
+            bring(visit, store, listed(visit, store), CrawlConfig(parallel=8), silent)
+
+    first, second = fingerprints(store_in(tmp_path / "first")), fingerprints(store_in(tmp_path / "second"))
+
+    assert set(first) == {"000000.warc.gz", "000001.warc.gz", "index/000000.parquet", "index/000001.parquet"}
+    assert first == second
+
+
+def test_another_crawl_of_the_site_is_refused(visit: Visit, store: RawStore) -> None:
+    wanted = listed(visit, store)
+
+    with pytest.raises(LeaseTaken), store.lease(clock):
+        bring(visit, store, wanted, CrawlConfig(), silent)
+
+
+# A site that answers as it is told
+
+
+class Told(BaseAdapter):
+    """A transport that answers 200 with a small page, but for the paths that are told otherwise."""
+
+    def __init__(self, statuses: dict[str, int]) -> None:
+        super().__init__()
+        self.statuses, self.asked, self.page = statuses, list[str](), FRAME
+
+    def send(self, request: requests.PreparedRequest, *_args: Any, **_settings: Any) -> requests.Response:
+        path = request.path_url
+        self.asked.append(path)
+        status = self.statuses.get(path, 404 if path == "/robots.txt" else 200)
+        response = requests.Response()
+        response.status_code, response.request, response.url = status, request, str(request.url)
+        response.raw = HTTPResponse(BytesIO(self.page), status=status, preload_content=False)
+        return response
+
+    def close(self) -> None:
+        pass
+
+
+@contextmanager
+def told(statuses: dict[str, int]) -> Iterator[tuple[Visit, Told]]:
+    with requests.Session() as session:
+        session.mount("https://", site := Told(statuses))
+        yield Visit(BASE, frozenset({"demo.invalid"}), session, lambda: AT, None, "anipop-pipeline/0.1"), site
+
+
+def anime(*numbers: int) -> list[Request]:
+    return [Request(f"{BASE}/anime/{number}", "anime", number) for number in numbers]
+
+
+def test_what_was_fetched_before_a_block_is_archived_and_not_asked_again(store: RawStore) -> None:
+    with told({"/anime/4": 403}) as (visit, _), pytest.raises(Blocked):
+        bring(visit, store, anime(1, 2, 3, 4, 5), CrawlConfig(parallel=1), silent)
+
+    assert store.latest().filter(kind="anime")["id"].to_list() == [1, 2, 3]
+    assert "blocked" in store.index()["outcome"].to_list()
+    with told({}) as (visit, site):
+        brought = bring(visit, store, anime(1, 2, 3, 4, 5), CrawlConfig(), silent)
+    assert (brought.asked, brought.complete) == (2, True)
+    assert sorted(site.asked) == ["/anime/4", "/anime/5", "/robots.txt"]
+
+
+def test_a_block_releases_the_lease(store: RawStore) -> None:
+    with told({"/anime/1": 403}) as (visit, _), pytest.raises(Blocked):
+        bring(visit, store, anime(1), CrawlConfig(), silent)
+
+    assert not (store.folder / "lease.json").exists()
+
+
+def test_an_unreadable_robots_forbids_and_leaves_a_trace(store: RawStore) -> None:
+    with told({"/robots.txt": 500}) as (visit, _), pytest.raises(Forbidden):
+        bring(visit, store, anime(1), CrawlConfig(tries=1), silent)
+
+    assert store.index().select("kind", "outcome").rows() == [("robots", "failed")]
+
+
+def test_a_page_that_fails_leaves_the_step_incomplete_and_is_asked_again(store: RawStore) -> None:
+    with told({"/anime/2": 500}) as (visit, _):
+        first = bring(visit, store, anime(1, 2), CrawlConfig(tries=1), silent)
+    with told({}) as (visit, _):
+        second = bring(visit, store, anime(1, 2), CrawlConfig(tries=1), silent)
+
+    assert (first.complete, first.rows["id"].to_list()) == (False, [1])
+    assert (second.asked, second.complete) == (1, True)
+
+
+def test_an_answer_of_the_same_moment_that_came_later_counts(store: RawStore) -> None:
+    with told({}) as (visit, site):
+        bring(visit, store, anime(1), CrawlConfig(), silent)
+        site.page = FRAME + b"and more"
+        later = bring(visit, store, anime(1), CrawlConfig(max_age_days=0), silent)
+
+    (page,) = store.pages(later.rows, 1)
+    assert page["body"][0].as_py() == FRAME + b"and more"
+
+
+def test_a_page_that_fails_when_it_is_old_keeps_its_last_answer(store: RawStore) -> None:
+    with told({}) as (visit, _):
+        bring(visit, store, anime(1), CrawlConfig(), silent)
+
+    with told({"/anime/1": 500}) as (visit, _):
+        later = bring(visit, store, anime(1), CrawlConfig(tries=1, max_age_days=0), silent)
+
+    assert (later.asked, later.rows["outcome"].to_list()) == (1, ["ok"])
+
+
+def test_what_a_killed_run_left_in_the_spool_counts_as_fetched(store: RawStore, tmp_path: Path) -> None:
+    elsewhere = store_in(tmp_path / "elsewhere")
+    with told({}) as (visit, _):
+        bring(visit, elsewhere, anime(1, 2), CrawlConfig(), silent)
+    store.lake.spool.mkdir(parents=True)
+    (store.lake.spool / "open.warc.gz").write_bytes((elsewhere.folder / "000000.warc.gz").read_bytes())
+
+    with told({}) as (visit, site):
+        brought = bring(visit, store, anime(1, 2), CrawlConfig(), silent)
+
+    assert (brought.asked, brought.complete, site.asked) == (0, True, [])
+
+
+# Addresses
+
+
+def test_each_site_and_its_past_have_an_address() -> None:
+    assert base_of("demo@2026-05-01") == base_of("demo") == BASE
+    assert base_of("mal") == "https://myanimelist.net"
+
+
+def test_nobody_crawls_a_real_site_without_saying_who_they_are() -> None:
+    with pytest.raises(SettingError) as refused, visit_mal("", 1.0):
+        pass
+
+    assert refused.value.where == "ANIPOP_CONTACT"
+    assert "set ANIPOP_CONTACT" in refused.value.fix
+
+
+def test_a_real_site_is_told_whom_to_write_to() -> None:
+    with visit_mal("you@example.org", 0.5) as visit:
+        assert "you@example.org" in visit.agent
+        assert visit.requests_per_second == 0.5
+        assert "myanimelist.net" in visit.hosts

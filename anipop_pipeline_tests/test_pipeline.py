@@ -1,0 +1,270 @@
+"""The whole graph on a tiny world: from an empty folder to a report, twice."""
+
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import polars as pl
+import pytest
+
+from anipop_pipeline import assets, checks, resources
+from anipop_pipeline.config import DemoConfig
+from anipop_pipeline.lake import REPORTS, Lake, reason_absent
+from anipop_pipeline.stages.experiments import EXPERIMENTS
+from anipop_pipeline.stages.tables import SCHEMAS
+
+ANIME = 60
+NAMES = sorted(key.to_user_string() for asset in assets.ALL for key in asset.keys)
+SMALL: dict[str, Any] = {
+    "splits": {"repeats": 3, "folds": 3},
+    "metrics": {"samples": 50},
+    **{f"model_{name}": {"epochs": 2, "cheap_repeats": 2} for name in EXPERIMENTS},
+    "audit": {"epochs": 2, "audit_epochs": 1},
+}
+Run = Callable[..., dg.ExecuteInProcessResult]
+
+
+def settings(lake: Path, site: str = "demo") -> resources.Settings:
+    return resources.settings({"ANIPOP_LAKE": str(lake), "ANIPOP_SITE": site})
+
+
+def materialise(
+    lake: Path, *only: str, site: str = "demo", dials: Mapping[str, Any] | None = None, expect: bool = True
+) -> dg.ExecuteInProcessResult:
+    """Run some assets, or all, in a lake of their own, with every dial at its smallest."""
+    chosen = {name: dial for name, dial in {**SMALL, **(dials or {})}.items() if not only or name in only}
+    selection = dg.AssetSelection.assets(*(only or NAMES))
+    result = dg.materialize(
+        [*assets.ALL, *checks.ALL],
+        selection=selection,
+        resources=resources.resources(settings(lake, site), DemoConfig(anime=ANIME, seed=11)),
+        run_config={"ops": {name: {"config": dial} for name, dial in chosen.items()}},
+        raise_on_error=False,
+    )
+    assert result.success is expect
+    return result
+
+
+def opened(lake: Path, site: str = "demo") -> Lake:
+    return resources.lake_of(settings(lake, site))
+
+
+@pytest.fixture(scope="module")
+def lake(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a lake that the whole graph has filled once; tests must leave it as it is."""
+    folder = tmp_path_factory.mktemp("lake")
+    materialise(folder)
+    return folder
+
+
+def test_every_asset_is_made_and_keeps_its_schema(lake: Path) -> None:
+    here = opened(lake)
+
+    for name in NAMES:
+        assert here.manifest(name).absent is None, name
+        if name in SCHEMAS:
+            SCHEMAS[name].validate(here.load_table(name))
+
+
+def test_a_second_lake_is_the_same_to_the_last_digest(lake: Path, tmp_path: Path) -> None:
+    materialise(tmp_path)
+
+    first, second = opened(lake), opened(tmp_path)
+    assert {name: first.manifest(name).digest for name in NAMES} == {
+        name: second.manifest(name).digest for name in NAMES
+    }
+    segments = {path.name: path.read_bytes() for path in first.raw_folder.glob("*.warc.gz")}
+    assert segments == {path.name: path.read_bytes() for path in second.raw_folder.glob("*.warc.gz")}
+    assert len(segments) > 4
+
+
+def test_a_second_run_asks_the_site_for_nothing_and_computes_no_vector(lake: Path) -> None:
+    result = materialise(lake, "anime_pages", "character_pages", "portraits", "synopsis_embeddings")
+
+    said = {name: result.asset_materializations_for_node(name)[0].metadata for name in ("anime_pages", "portraits")}
+    assert said["anime_pages"]["asked"].value == 0
+    assert said["portraits"]["asked"].value == 0
+    assert result.asset_materializations_for_node("synopsis_embeddings")[0].metadata["computed"].value == 0
+
+
+def test_metrics_alone_can_be_made_again(lake: Path) -> None:
+    before = opened(lake).manifest("metrics").digest
+
+    result = materialise(lake, "metrics")
+
+    assert opened(lake).manifest("metrics").digest == before
+    shown = result.asset_materializations_for_node("metrics")[0].metadata
+    assert {"results_grouped", "forest_grouped", "site", "dagster/row_count"} <= set(shown)
+
+
+def test_an_asset_whose_inputs_were_never_made_names_them_and_the_command(tmp_path: Path) -> None:
+    result = materialise(tmp_path, "clusters", expect=False)
+
+    said = failure(result, "clusters")
+    assert "corpus_anime has not been made" in said
+    assert "dagster asset materialize --select 'corpus_anime'" in said
+
+
+def test_inputs_of_different_generations_are_refused_until_the_named_assets_are_made_again(
+    lake: Path, tmp_path: Path
+) -> None:
+    copied(lake, tmp_path)
+    stricter = {"corpus_anime": {"min_words": 60}}
+    materialise(tmp_path, "corpus_anime", dials=stricter)
+
+    said = failure(materialise(tmp_path, "splits", expect=False), "splits")
+    command = said.rpartition("--select ")[2].strip("'")
+
+    assert "different versions of corpus_anime" in said
+    assert command == "clusters,corpus_characters,corpus_roles"
+    materialise(tmp_path, *command.split(","))
+    materialise(tmp_path, "splits")
+
+
+def test_rows_in_are_rows_kept_and_rows_rejected(lake: Path) -> None:
+    here = opened(lake)
+    pages = here.load_table("anime_pages").filter(pl.col("kind") == "anime").height
+    parsed, cleaned = here.load_folder("anime"), here.load_folder("corpus_anime")
+
+    assert parsed.table().height + parsed.table("rejects").height == pages
+    assert cleaned.table().height + cleaned.table("rejects").height == parsed.table().height
+
+
+def test_without_encoders_what_stands_on_them_is_absent_and_metrics_says_why(lake: Path, tmp_path: Path) -> None:
+    copied(lake, tmp_path)
+    features = ("synopsis_embeddings", "description_embeddings", "portrait_embeddings", "poster_embeddings")
+    models = tuple(f"model_{name}" for name in ("synopsis", "descriptions", "portraits", "full", "traditional"))
+    off = {name: {"encoders": "none"} for name in features}
+
+    materialise(tmp_path, *features, *models, "model_full_without_portraits", "audit", dials=off)
+    materialise(tmp_path, "metrics", "learning_curves", "comparables", "report")
+
+    here = opened(tmp_path)
+    absent = here.load_folder("metrics").table("absent")
+    assert set(absent["experiment"]) == {"synopsis", "descriptions", "portraits", "full", "traditional",
+                                         "full_without_portraits"}  # fmt: skip
+    assert set(absent["reason"]) == {"EncoderConfig.encoders = 'none'"}
+    assert "encoders = &#39;none&#39;" in here.path_of("report", "report.html").read_text()
+
+
+def test_an_import_brings_its_tables_and_has_no_crawl(lake: Path, tmp_path: Path) -> None:
+    here, brought = opened(lake), tmp_path / "old-set"
+    brought.mkdir()
+    (brought / "site.json").write_text(json.dumps({"kind": "import"}))
+    imported = opened(tmp_path, "old-set")
+    for name in ("anime", "roles"):
+        imported.save(name, here.load_folder(name), {}, resources.clock())
+
+    tiny = {"synopsis_embeddings": {"text_model": str(here.models_cache / "tiny-gpt2")}}
+    materialise(tmp_path, site="old-set", dials=tiny)
+
+    assert "import" in str(imported.manifest("anime_pages").absent)
+    assert imported.load_table("anime").equals(here.load_table("anime"))
+    assert reason_absent(imported.load_table("portraits")) == "old-set is an import without portraits"
+    assert imported.load_table("corpus_anime").height >= here.load_table("corpus_anime").height
+    absent = set(imported.load_folder("metrics").table("absent")["experiment"])
+    assert absent == {"descriptions", "portraits", "full", "full_without_portraits", "traditional", "hybrid"}
+
+
+def test_a_view_of_the_past_asks_for_nothing_and_has_tables_of_its_own(lake: Path, tmp_path: Path) -> None:
+    copied(lake, tmp_path)
+
+    materialise(tmp_path, "anime_index", "anime_pages", "anime", site="demo@2025-07-01")
+    materialise(tmp_path, "anime_index", site="demo@2020-01-01")
+
+    assert opened(tmp_path, "demo@2025-07-01").load_table("anime").equals(opened(lake).load_table("anime"))
+    assert opened(tmp_path, "demo@2020-01-01").load_table("anime_index").is_empty()
+
+
+def test_a_model_that_does_not_exist_is_an_error_and_nothing_in_the_lake_changes(
+    lake: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copied(lake, tmp_path)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    before = opened(tmp_path).manifest("synopsis_embeddings")
+
+    wanted = {"synopsis_embeddings": {"text_model": "nobody/no-such-model"}}
+    said = failure(materialise(tmp_path, "synopsis_embeddings", dials=wanted, expect=False), "synopsis_embeddings")
+
+    assert "'nobody/no-such-model' cannot be loaded" in said
+    assert "name a model id that exists" in said
+    assert opened(tmp_path).manifest("synopsis_embeddings") == before
+
+
+@pytest.mark.parametrize("victim", ["table.parquet", "manifest.json"])
+def test_a_corrupt_table_is_named_and_nothing_else_is_harmed(lake: Path, tmp_path: Path, victim: str) -> None:
+    copied(lake, tmp_path)
+    here = opened(tmp_path)
+    path = here.path_of("clusters", victim) if victim == "table.parquet" else here.asset_folder("clusters") / victim
+    path.write_bytes(b"PAR1 but not really")
+    before = here.manifest("splits")
+
+    said = failure(materialise(tmp_path, "splits", expect=False), "splits")
+
+    assert "clusters" in said
+    assert str(path) in said
+    assert "dagster asset materialize --select 'clusters'" in said
+    assert here.manifest("splits") == before
+
+
+def test_a_corrupt_warc_segment_is_named_and_nothing_else_is_harmed(lake: Path, tmp_path: Path) -> None:
+    copied(lake, tmp_path)
+    here = opened(tmp_path)
+    file = here.load_table("anime_pages")["file"][0]
+    (here.raw_folder / file).write_bytes(b"no longer a WARC")
+    before = here.manifest("anime")
+
+    said = failure(materialise(tmp_path, "anime", expect=False), "anime")
+
+    assert file in said
+    assert here.manifest("anime") == before
+
+
+def test_the_report_is_one_file_that_says_what_it_is(lake: Path) -> None:
+    page = opened(lake).path_of("report", "report.html").read_text()
+
+    assert "all titles on this site are invented" in page
+    assert "<script" not in page
+    assert "http://" not in page.replace("http://www.w3.org", "")
+    assert page.count("data:image/png;base64,") >= 5
+
+
+def test_no_file_of_the_lake_is_a_pickle(lake: Path) -> None:
+    endings = {path.suffix for path in lake.rglob("*") if path.is_file()}
+
+    assert endings <= {".parquet", ".json", ".gz", ".html", ".md", ".png", ".safetensors", ".skops"}
+
+
+def test_groups_and_rooms_of_the_lake_agree() -> None:
+    in_reports = {key.to_user_string() for asset in assets.ALL for key in asset.keys
+                  if asset.group_names_by_key[key] == "reports"}  # fmt: skip
+
+    assert in_reports == REPORTS
+
+
+def test_definitions_load_without_the_heavy_libraries() -> None:
+    code = (
+        "import sys, anipop_pipeline.definitions;"
+        "print([m for m in ('torch', 'transformers', 'sklearn', 'matplotlib') if m in sys.modules])"
+    )
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+
+    assert said.stdout.strip() == "[]"
+
+
+def copied(lake: Path, target: Path) -> None:
+    """Give a test a lake that it may harm."""
+    shutil.copytree(lake, target, dirs_exist_ok=True)
+
+
+def failure(result: dg.ExecuteInProcessResult, step: str) -> str:
+    """Return why a step failed, in its own words."""
+    data = result.failure_data_for_node(step)
+    assert data is not None
+    assert data.user_failure_data is not None
+    return str(data.user_failure_data.description)
