@@ -36,6 +36,7 @@ class Visit:
     now: Callable[[], datetime]
     requests_per_second: float | None
     agent: str
+    source: str  # whose pages these are; two sources never share a raw folder
 
 
 @dataclass(frozen=True)
@@ -84,7 +85,9 @@ def visit_demo(anime: int, seed: int, port: int) -> Iterator[Visit]:
         server.connect(session, running.port)
         hosts = frozenset({"demo.invalid", "cdn.demo.invalid"})
         agent = AGENT.format(contact="none")
-        yield Visit(BASES["demo"], hosts, session, lambda: world.WORLD_TODAY, None, agent)
+        yield Visit(
+            BASES["demo"], hosts, session, lambda: world.WORLD_TODAY, None, agent, f"{anime} anime of seed {seed}"
+        )
 
 
 @contextmanager
@@ -99,7 +102,7 @@ def visit_mal(contact: str, requests_per_second: float) -> Iterator[Visit]:
     hosts = frozenset({"myanimelist.net", "cdn.myanimelist.net"})
     with requests.Session() as session:
         agent = AGENT.format(contact=contact)
-        yield Visit(BASES["mal"], hosts, session, clock, requests_per_second, agent)
+        yield Visit(BASES["mal"], hosts, session, clock, requests_per_second, agent, "mal")
 
 
 def bring(
@@ -110,6 +113,7 @@ def bring(
     asked = 0
     if visit is not None:
         with store.lease(clock) as renew:  # a lease runs in our time, whatever time it is on the site
+            store.claim(visit.source)
             store.recover()
             due = _due(store, requests_wanted, visit.now() - timedelta(days=dials.max_age_days))
             asked = min(len(due), dials.budget or len(due))

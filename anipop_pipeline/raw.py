@@ -24,7 +24,7 @@ import pyarrow as pa
 from dataframely.exc import SchemaError, ValidationError
 from upath import UPath
 
-from anipop_pipeline.errors import CorruptFile, LeaseTaken
+from anipop_pipeline.errors import CorruptFile, LeaseTaken, SettingError
 from anipop_pipeline.lake import Lake
 from anipop_pipeline.stages import archive
 from anipop_pipeline.stages.tables.pages import PageIndex
@@ -80,6 +80,20 @@ class RawStore:
         finally:
             self._seal()
         return kept
+
+    def claim(self, source: str) -> None:
+        """Say whose pages these are, or refuse to mix them with those of another source."""
+        path = self.folder / "source.json"
+        said = json.loads(path.read_text())["source"] if path.exists() else None
+        if said is None:
+            with writing(self.folder), staging(self.lake.root) as stage:
+                write_json(path, {"source": source}, stage)
+        elif said != source:
+            raise SettingError(
+                f"the raw pages of {self.lake.name} are of {said}, not of {source}",
+                where=str(path),
+                fix="set the dials back, set ANIPOP_LAKE to another folder, or delete this site's folder",
+            )
 
     def recover(self) -> None:
         """Bring home what a killed run left: its spooled records, and segments without an index."""

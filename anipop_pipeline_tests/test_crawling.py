@@ -57,6 +57,16 @@ def listed(visit: Visit, store: RawStore) -> list[Request]:
 # The invented site
 
 
+def test_pages_of_two_worlds_are_never_mixed(visit: Visit, store: RawStore) -> None:
+    bring(visit, store, [Request(TOP, "listing", None)], CrawlConfig(), silent)
+    before = store.index()
+
+    with visit_demo(31, 7, 0) as other, pytest.raises(SettingError, match=r"of 30 anime of seed 7, not of 31 anime"):
+        bring(other, store, [Request(TOP, "listing", None)], CrawlConfig(), silent)
+
+    assert store.index().equals(before)
+
+
 def test_what_is_wanted_is_asked_for_archived_and_looked_up(visit: Visit, store: RawStore) -> None:
     wanted = listed(visit, store)
     heard: list[tuple[int, int | None]] = []
@@ -168,7 +178,8 @@ def test_two_fresh_lakes_hold_the_same_bytes(tmp_path: Path) -> None:
 
     first, second = fingerprints(store_in(tmp_path / "first")), fingerprints(store_in(tmp_path / "second"))
 
-    assert set(first) == {"000000.warc.gz", "000001.warc.gz", "index/000000.parquet", "index/000001.parquet"}
+    segments = {"000000.warc.gz", "000001.warc.gz", "index/000000.parquet", "index/000001.parquet"}
+    assert set(first) == {*segments, "source.json"}
     assert first == second
 
 
@@ -206,7 +217,7 @@ class Told(BaseAdapter):
 def told(statuses: dict[str, int]) -> Iterator[tuple[Visit, Told]]:
     with requests.Session() as session:
         session.mount("https://", site := Told(statuses))
-        yield Visit(BASE, frozenset({"demo.invalid"}), session, lambda: AT, None, "anipop-pipeline/0.1"), site
+        yield Visit(BASE, frozenset({"demo.invalid"}), session, lambda: AT, None, "anipop-pipeline/0.1", "a test"), site
 
 
 def anime(*numbers: int) -> list[Request]:
