@@ -204,7 +204,9 @@ def facts(lake: Lake, manifest: Manifest) -> dict[str, Any]:
     table = manifest.files.get("table.parquet")
     if table is not None:
         said["dagster/row_count"] = table["rows"]
-        columns = [dg.TableColumn(name, kind) for name, kind in table["columns"].items()]
+        schema = schema_of(manifest.asset)
+        told = {} if schema is None else {name: column.description for name, column in schema.columns().items()}
+        columns = [dg.TableColumn(name, kind, told.get(name)) for name, kind in table["columns"].items()]
         said["dagster/column_schema"] = dg.TableSchema(columns)
     if manifest.absent is not None:
         said["absent"] = manifest.absent

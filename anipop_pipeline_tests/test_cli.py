@@ -177,18 +177,44 @@ def test_the_ui_typed_literally_shows_the_graph(shell: Path, crawled: Path, argu
     )
     try:
         assert "corpus_anime" in asked(port, "{ assetNodes { assetKey { path } groupName } }")
+        if not arguments:
+            assert launched(port, "anime_index") == "SUCCESS"
     finally:
         os.killpg(ui.pid, signal.SIGTERM)
         ui.wait(30)
 
 
-def asked(port: int, query: str) -> str:
+LAUNCH = """mutation($asked: ExecutionParams!) {
+  launchRun(executionParams: $asked) { ... on LaunchRunSuccess { run { runId } } ... on PythonError { message } }
+}"""
+
+
+def launched(port: int, asset: str) -> str:
+    """Return how a run ends that was launched as the button Materialize launches it."""
+    selector = {
+        "repositoryLocationName": "anipop_pipeline.definitions",
+        "repositoryName": "__repository__",
+        "jobName": "__ASSET_JOB",
+        "assetSelection": [{"path": [asset]}],
+    }
+    answer = json.loads(asked(port, LAUNCH, asked={"selector": selector, "runConfigData": {}}))
+    run = answer["data"]["launchRun"]["run"]["runId"]
+    for _ in range(120):
+        status = json.loads(asked(port, f'{{ runOrError(runId: "{run}") {{ ... on Run {{ status }} }} }}'))
+        said = str(status["data"]["runOrError"]["status"])
+        if said in {"SUCCESS", "FAILURE", "CANCELED"}:
+            return said
+        time.sleep(0.5)
+    pytest.fail(f"run {run} did not end")
+
+
+def asked(port: int, query: str, **variables: object) -> str:
     """Return the UI's answer to a query, waiting until it is up."""
     for _ in range(120):
         try:
             request = urllib.request.Request(
                 f"http://127.0.0.1:{port}/graphql",
-                json.dumps({"query": query}).encode(),
+                json.dumps({"query": query, "variables": variables}).encode(),
                 {"Content-Type": "application/json"},
             )
             with urllib.request.urlopen(request, timeout=20) as answer:

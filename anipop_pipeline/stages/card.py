@@ -35,7 +35,6 @@ def build(
 
 
 def _text(site: str, invented: bool, corpus: pl.DataFrame, statistics: pl.DataFrame, clusters: pl.DataFrame) -> str:
-    score = corpus["score"]
     lines = [
         "---",
         "language: en",
@@ -45,8 +44,8 @@ def _text(site: str, invented: bool, corpus: pl.DataFrame, statistics: pl.DataFr
         f"# Anime popularity: {site}",
         "",
         *([INVENTED] if invented else []),
-        f"{corpus.height:,} anime in {clusters['cluster_id'].n_unique():,} clusters that share no main character. "
-        f"Scores from {_number(score.min()):.2f} to {_number(score.max()):.2f}, mean {_number(score.mean()):.2f}.",
+        f"{corpus.height:,} anime in {clusters['cluster_id'].n_unique():,} clusters that share no main character."
+        f"{_scores(corpus)}",
         "",
         "## Funnel",
         "",
@@ -71,8 +70,14 @@ def _text(site: str, invented: bool, corpus: pl.DataFrame, statistics: pl.DataFr
     return "\n".join(lines)
 
 
-def _number(value: object) -> float:
-    return value if isinstance(value, float) else float("nan")
+def _scores(corpus: pl.DataFrame) -> str:
+    """Return the range of the scores in words, nothing where there is none."""
+    if not corpus.height:
+        return ""
+    low, high, mean = corpus.select(pl.min("score"), pl.max("score").alias("high"), pl.mean("score").alias("mean")).row(
+        0
+    )
+    return f" Scores from {low:.2f} to {high:.2f}, mean {mean:.2f}."
 
 
 def _funnel(statistics: pl.DataFrame) -> list[tuple[str, float]]:
