@@ -1,9 +1,12 @@
-"""What several tests share: where the real pages lie, if they do."""
+"""What several tests share: where the real pages lie, if they do, and the two kinds of storage for a lake."""
 
 import os
+import uuid
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from upath import UPath
 
 REAL = Path(__file__).resolve().parents[2] / "shared" / "real"
 
@@ -16,3 +19,15 @@ def real() -> Path:
             pytest.fail(f"no real pages at {REAL}")
         pytest.skip(f"no real pages at {REAL}")
     return REAL
+
+
+@pytest.fixture(params=["folder", "memory"])
+def root(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """Return where a lake may lie: a folder, then an object store in memory."""
+    if request.param == "folder":
+        yield str(tmp_path / "lake")
+        return
+    root = f"memory://{uuid.uuid4().hex}"
+    yield root
+    if UPath(root).exists():
+        UPath(root).fs.rm(UPath(root).path, recursive=True)

@@ -1,5 +1,6 @@
 """Each input goes through an encoder once, and its vector is what a plain loop would give."""
 
+import shutil
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from io import BytesIO
@@ -15,7 +16,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from anipop_pipeline.engine import map_batches
-from anipop_pipeline.errors import MissingTable, SettingError
+from anipop_pipeline.errors import MissingTable, ModelMissing, SettingError
 from anipop_pipeline.stages import embed, encoders
 from anipop_pipeline.stages.embed import Embedded, Plan
 from anipop_pipeline.stages.encoders import Encoder
@@ -172,6 +173,23 @@ def test_a_very_long_text_is_cut_to_the_window(texts_encoder: Encoder) -> None:
 def test_a_window_longer_than_the_model_can_read_is_an_error_that_says_so(both_ways_encoder: Encoder) -> None:
     with pytest.raises(SettingError, match=r"33 tokens.*reads at most 32"):
         through(["the cat"], plan(both_ways_encoder, "mean", length=33))
+
+
+def test_a_model_that_gives_no_numbers_is_an_error_and_leaves_the_cache_clean(
+    texts_encoder: Encoder, tmp_path: Path
+) -> None:
+    from safetensors.numpy import load, save
+
+    folder, cache = tmp_path / "broken", Shelf()
+    shutil.copytree(texts_encoder.model, folder)
+    weights = load((folder / "model.safetensors").read_bytes())
+    weights["ln_f.bias"] = weights["ln_f.bias"] * np.float32("nan")
+    (folder / "model.safetensors").write_bytes(save(weights, {"format": "pt"}))
+
+    with pytest.raises(ModelMissing, match="not numbers"):
+        through(TEXTS, plan(encoders.choose("text", str(folder), "main"), "mean"), cache)
+
+    assert not cache.vectors
 
 
 # Pictures

@@ -7,8 +7,7 @@ import subprocess
 import sys
 import threading
 import time
-import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
@@ -43,17 +42,6 @@ ANIME = pl.DataFrame(
     }
 )
 OTHER = pl.DataFrame({"anime_id": [3]})
-
-
-@pytest.fixture(params=["folder", "memory"])
-def root(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    if request.param == "folder":
-        yield str(tmp_path / "lake")
-        return
-    root = f"memory://{uuid.uuid4().hex}"
-    yield root
-    if UPath(root).exists():
-        UPath(root).fs.rm(UPath(root).path, recursive=True)
 
 
 @pytest.fixture

@@ -8,7 +8,6 @@ import socket
 import subprocess
 import sys
 import tempfile
-import uuid
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -29,17 +28,6 @@ from anipop_pipeline.stages.tables.pages import PageIndex
 
 AT = datetime(2026, 5, 1, 12, tzinfo=UTC)
 SHARED_MEMORY = Path("/dev/shm")
-
-
-@pytest.fixture(params=["folder", "memory"])
-def root(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    if request.param == "folder":
-        yield str(tmp_path / "lake")
-        return
-    root = f"memory://{uuid.uuid4().hex}"
-    yield root
-    if UPath(root).exists():
-        UPath(root).fs.rm(UPath(root).path, recursive=True)
 
 
 @pytest.fixture

@@ -4,8 +4,6 @@ import json
 import os
 import shutil
 import tempfile
-import uuid
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -17,15 +15,9 @@ from anipop_pipeline.storage import ONE_DAY, is_local, place, staging, write_jso
 SHARED_MEMORY = Path("/dev/shm")
 
 
-@pytest.fixture(params=["folder", "memory"])
-def root(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[UPath]:
-    if request.param == "folder":
-        yield UPath(tmp_path / "lake")
-        return
-    root = UPath(f"memory://{uuid.uuid4().hex}")
-    yield root
-    if root.exists():
-        root.fs.rm(root.path, recursive=True)
+@pytest.fixture
+def home(root: str) -> UPath:
+    return UPath(root)
 
 
 def staged(folder: Path, content: bytes) -> Path:
@@ -39,19 +31,19 @@ def test_folders_of_this_machine_are_local_and_object_storage_is_not(tmp_path: P
     assert not is_local(UPath("memory://lake"))
 
 
-def test_a_file_arrives_whole_in_a_folder_that_was_not_there(root: UPath, tmp_path: Path) -> None:
-    place(staged(tmp_path, b"pages"), root / "a" / "b" / "file")
+def test_a_file_arrives_whole_in_a_folder_that_was_not_there(home: UPath, tmp_path: Path) -> None:
+    place(staged(tmp_path, b"pages"), home / "a" / "b" / "file")
 
-    assert (root / "a" / "b" / "file").read_bytes() == b"pages"
-    assert [path.name for path in (root / "a" / "b").iterdir()] == ["file"]
+    assert (home / "a" / "b" / "file").read_bytes() == b"pages"
+    assert [path.name for path in (home / "a" / "b").iterdir()] == ["file"]
 
 
-def test_a_file_takes_the_place_of_an_older_one(root: UPath, tmp_path: Path) -> None:
-    place(staged(tmp_path, b"old"), root / "file")
+def test_a_file_takes_the_place_of_an_older_one(home: UPath, tmp_path: Path) -> None:
+    place(staged(tmp_path, b"old"), home / "file")
 
-    place(staged(tmp_path, b"new"), root / "file")
+    place(staged(tmp_path, b"new"), home / "file")
 
-    assert (root / "file").read_bytes() == b"new"
+    assert (home / "file").read_bytes() == b"new"
 
 
 def test_a_file_that_cannot_be_placed_is_still_staged(tmp_path: Path) -> None:
@@ -78,12 +70,12 @@ def test_a_file_from_another_disk_arrives_whole_and_is_not_kept_twice(tmp_path: 
     shutil.rmtree(other_disk)
 
 
-def test_staging_is_gone_afterwards_also_when_the_work_fails(root: UPath) -> None:
-    with staging(root) as stage:
+def test_staging_is_gone_afterwards_also_when_the_work_fails(home: UPath) -> None:
+    with staging(home) as stage:
         staged(stage, b"half")
     assert not stage.exists()
 
-    with pytest.raises(FileNotFoundError), staging(root) as stage:
+    with pytest.raises(FileNotFoundError), staging(home) as stage:
         staged(stage / "nowhere", b"half")
     assert not stage.exists()
 
@@ -107,18 +99,18 @@ def test_what_a_killed_run_staged_is_swept_after_a_day_and_not_before(tmp_path: 
     assert [path.name for path in (tmp_path / ".staging").iterdir()] == ["anipop-new"]
 
 
-def test_a_small_file_is_readable_json(root: UPath) -> None:
-    with staging(root) as stage:
-        write_json(root / "site.json", {"name": "Ōkami", "rows": 3}, stage)
+def test_a_small_file_is_readable_json(home: UPath) -> None:
+    with staging(home) as stage:
+        write_json(home / "site.json", {"name": "Ōkami", "rows": 3}, stage)
 
-    assert json.loads((root / "site.json").read_text()) == {"name": "Ōkami", "rows": 3}
+    assert json.loads((home / "site.json").read_text()) == {"name": "Ōkami", "rows": 3}
 
 
 def test_a_refusal_says_what_where_and_what_to_do(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
-    root = UPath(tmp_path / "file" / "lake")
+    home = UPath(tmp_path / "file" / "lake")
 
-    with pytest.raises(LakeError) as refused, writing(root), staging(root):
+    with pytest.raises(LakeError) as refused, writing(home), staging(home):
         pass
 
     assert refused.value.what.startswith("the lake cannot be written: ")
