@@ -64,7 +64,7 @@ def score(
 
 def _one_thread() -> AbstractContextManager[object]:
     """Keep matrix products on one thread: they are many and small, and on a busy machine threads mostly wait."""
-    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # scikit-learn brings it
+    from threadpoolctl import threadpool_limits
 
     limits: AbstractContextManager[object] = threadpool_limits(limits=1, user_api="blas")
     return limits

@@ -132,6 +132,7 @@ def fit_ridge(experiment: Experiment, train: Material, label: np.ndarray, settin
 def fit_trees(experiment: Experiment, train: Material, label: np.ndarray, settings: Settings) -> Classic:
     """Return boosted trees over the table, as many as clusters held out of train ask for."""
     from sklearn.ensemble import HistGradientBoostingRegressor
+    from threadpoolctl import threadpool_limits
 
     inside, outside = next(cluster.inner_folds(train.rows["cluster_id"].to_list(), 4, settings.seed))
 
@@ -145,7 +146,8 @@ def fit_trees(experiment: Experiment, train: Material, label: np.ndarray, settin
         errors = [float(np.mean((answers - label[outside]) ** 2)) for answers in stages]
         return trees(1 + int(np.argmin(errors))).fit(numbers, label)
 
-    return _assembled(experiment, train, label, fit, dense=True)
+    with threadpool_limits(1, "openmp"):  # threads that wait for each other cost more than they bring at this size
+        return _assembled(experiment, train, label, fit, dense=True)
 
 
 def _assembled(
