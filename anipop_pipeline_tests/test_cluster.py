@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
+from anipop_pipeline.errors import SettingError
 from anipop_pipeline.stages import cluster
 from anipop_pipeline.stages.tables.corpus import CorpusAnime, CorpusCharacters
 
@@ -259,6 +260,14 @@ def test_inner_folds_test_each_row_once_and_tear_no_cluster(groups: list[int], f
     for inside, outside in made:
         assert sorted([*inside, *outside]) == list(range(len(groups)))
         assert not {groups[row] for row in inside} & {groups[row] for row in outside}
+
+
+def test_one_row_in_four_is_held_out_and_one_cluster_cannot_be() -> None:
+    inside, outside = cluster.hold_out([1, 1, 2, 2, 3, 3, 4, 4], 4, seed=1)
+
+    assert (len(inside), len(outside)) == (6, 2)
+    with pytest.raises(SettingError, match="one cluster"):
+        cluster.hold_out([7, 7, 7], 4, seed=1)
 
 
 # Statistics

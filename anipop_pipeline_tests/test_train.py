@@ -531,11 +531,13 @@ def test_rows_held_out_for_stopping_are_whole_clusters_about_a_sixth_of_all(here
     assert not {*groups[held]} & {*groups[~held]}
 
 
-def test_a_network_cannot_stop_on_one_cluster_and_says_so(here: World) -> None:
-    material = seen(EXPERIMENTS["synopsis"], here).take(np.array([0, 1]))
+@pytest.mark.parametrize("name", ["synopsis", "tabular"])
+def test_what_learns_in_steps_cannot_stop_on_one_cluster_and_says_so(name: str, here: World) -> None:
+    experiment = EXPERIMENTS[name]
+    material = seen(experiment, here).take(np.array([0, 1]))
 
     with pytest.raises(SettingError, match="one cluster"):
-        validation_rows(material, seed=1)
+        train.RECIPES[experiment.recipe](experiment, material, np.array([5.0, 6.0]), SETTINGS)
 
 
 # Fits that answer pitches
@@ -577,3 +579,9 @@ def test_a_file_of_a_fit_holds_nothing_that_could_run_code(here: World) -> None:
         for file, content in files.items():
             if file.endswith(".skops"):
                 assert {*skops.io.get_untrusted_types(data=content)} <= {*SKOPS_TYPES}
+
+
+def test_the_same_fit_is_the_same_bytes(here: World) -> None:
+    one, other = (ran("pitch_greenlight", here, splits=()).files for _ in range(2))
+
+    assert one == other

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 import networkx as nx
 import polars as pl
 
+from anipop_pipeline.errors import SettingError
 from anipop_pipeline.stages import clean
 from anipop_pipeline.stages.tables.split import Clusters, Splits
 
@@ -91,6 +92,17 @@ def inner_folds(groups: Sequence[int], folds: int, seed: int) -> Iterator[tuple[
         outside = [row for row, group in enumerate(groups) if group in held]
         if inside and outside:
             yield inside, outside
+
+
+def hold_out(groups: Sequence[int], share: int, seed: int) -> tuple[list[int], list[int]]:
+    """Return (train, validation) row numbers: about one in `share` is held out, clusters whole."""
+    for fold in inner_folds(groups, share, seed):
+        return fold
+    raise SettingError(
+        "a fit cannot be told when to stop: all train rows belong to one cluster",
+        where="splits",
+        fix="use a corpus with more titles that share no character",
+    )
 
 
 def split_statistics(

@@ -24,7 +24,7 @@ import polars as pl
 import pyarrow as pa
 from PIL import Image
 
-from anipop_pipeline.errors import MissingTable, SettingError
+from anipop_pipeline.errors import MissingTable, ModelMissing, SettingError
 from anipop_pipeline.stages import encoders
 from anipop_pipeline.stages.encoders import Encoder
 from anipop_pipeline.stages.tables.features import Embeddings
@@ -88,7 +88,7 @@ class TextEmbedder:
         """Return the vectors of one batch of texts."""
         texts = [content.decode() for content in batch["content"].to_pylist()]
         pooled = self._first_state(texts) if self.plan.pooling == "published" else self._mean(texts)
-        return _vectors(batch["key"], pooled)
+        return _vectors(self.plan, batch["key"], pooled)
 
     def _mean(self, texts: list[str]) -> np.ndarray:
         told = [text if text.strip() else self.tokenizer.pad_token for text in texts]  # a mean needs a token
@@ -131,10 +131,18 @@ class ImageEmbedder:
         pixels = self.processor(images=pictures, return_tensors="pt")["pixel_values"].to(self.plan.device)
         maps = encoders.hidden_states(self.model, pixel_values=pixels).float().cpu().numpy()
         published = maps[:, 0, :, :].reshape(len(pictures), -1)
-        return _vectors(batch["key"], published if self.plan.pooling == "published" else maps.mean(axis=(2, 3)))
+        pooled = published if self.plan.pooling == "published" else maps.mean(axis=(2, 3))
+        return _vectors(self.plan, batch["key"], pooled)
 
 
-def _vectors(keys: pa.ChunkedArray, vectors: np.ndarray) -> pa.Table:
+def _vectors(plan: Plan, keys: pa.ChunkedArray, vectors: np.ndarray) -> pa.Table:
+    """Return vectors with their keys; one that is no number would spoil the cache for ever, and is an error."""
+    if not np.isfinite(vectors).all():
+        raise ModelMissing(
+            f"the model {plan.encoder.model!r} gives vectors that are not numbers",
+            where=f"EncoderConfig, device {plan.device}",
+            fix="fetch the checkpoint again, or choose another device",
+        )
     return pl.DataFrame({"key": keys.to_pylist(), "vector": _lists(vectors)}).to_arrow()
 
 

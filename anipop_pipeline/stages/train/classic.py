@@ -8,6 +8,7 @@ import json
 import re
 import zipfile
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from io import BytesIO
 from itertools import count
@@ -55,7 +56,8 @@ class Classic:
     def predict(self, material: Material) -> np.ndarray:
         """Return the pipeline's answers, inside the range of labels that it has seen."""
         held = columns(material.rows).with_columns(**{name: pl.lit(value) for name, value in self.fixed.items()})
-        return np.clip(np.asarray(self.pipeline.predict(held), dtype=np.float64), *self.bounds)
+        with _one_thread():
+            return np.clip(np.asarray(self.pipeline.predict(held), dtype=np.float64), *self.bounds)
 
     def files(self) -> dict[str, bytes]:
         """Return the pipeline in skops' format, which runs no code when it is read."""
@@ -98,6 +100,14 @@ def load_classic(pipeline: bytes, held: bytes) -> Classic:
     return Classic(skops.io.loads(pipeline, trusted=SKOPS_TYPES), said["fixed"], tuple(said["bounds"]))
 
 
+def _one_thread() -> AbstractContextManager[object]:
+    """Keep trees on one thread: threads that wait for each other cost more than they bring at this size."""
+    from threadpoolctl import threadpool_limits
+
+    limits: AbstractContextManager[object] = threadpool_limits(1, "openmp")
+    return limits
+
+
 def fit_mean(experiment: Experiment, train: Material, label: np.ndarray, settings: Settings) -> Constant:  # noqa: ARG001
     """Return the mean of the train labels."""
     return Constant(float(label.mean()))
@@ -132,9 +142,8 @@ def fit_ridge(experiment: Experiment, train: Material, label: np.ndarray, settin
 def fit_trees(experiment: Experiment, train: Material, label: np.ndarray, settings: Settings) -> Classic:
     """Return boosted trees over the table, as many as clusters held out of train ask for."""
     from sklearn.ensemble import HistGradientBoostingRegressor
-    from threadpoolctl import threadpool_limits
 
-    inside, outside = next(cluster.inner_folds(train.rows["cluster_id"].to_list(), 4, settings.seed))
+    inside, outside = cluster.hold_out(train.rows["cluster_id"].to_list(), 4, settings.seed)
 
     def trees(count: int) -> Any:
         return HistGradientBoostingRegressor(
@@ -146,7 +155,7 @@ def fit_trees(experiment: Experiment, train: Material, label: np.ndarray, settin
         errors = [float(np.mean((answers - label[outside]) ** 2)) for answers in stages]
         return trees(1 + int(np.argmin(errors))).fit(numbers, label)
 
-    with threadpool_limits(1, "openmp"):  # threads that wait for each other cost more than they bring at this size
+    with _one_thread():
         return _assembled(experiment, train, label, fit, dense=True)
 
 

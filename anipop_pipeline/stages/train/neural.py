@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 
-from anipop_pipeline.errors import SettingError
 from anipop_pipeline.stages import cluster
 from anipop_pipeline.stages.experiments import Experiment
 from anipop_pipeline.stages.train.material import WORD, Material, Settings, as_array, columns, scales, transformer
@@ -59,14 +58,7 @@ def fit_network(experiment: Experiment, train: Material, label: np.ndarray, sett
 def validation_rows(train: Material, seed: int) -> np.ndarray:
     """Return which train rows are held out for stopping: a sixth of the clusters."""
     held = np.zeros(train.rows.height, dtype=bool)
-    folds = cluster.inner_folds(train.rows["cluster_id"].to_list(), 6, seed)
-    _, outside = next(folds, (None, None))
-    if outside is None:
-        raise SettingError(
-            "a network cannot be told when to stop: all train rows belong to one cluster",
-            where="splits",
-            fix="use a corpus with more titles that share no character",
-        )
+    _, outside = cluster.hold_out(train.rows["cluster_id"].to_list(), 6, seed)
     held[outside] = True
     return held
 
