@@ -5,7 +5,6 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 export DAGSTER_HOME ?= $(CURDIR)/.dagster
-# A model hub, a telemetry service or a browser is never needed; a user who wants another model unsets this.
 PYTEST := $(BIN)/python -m pytest
 
 .PHONY: run test test-slow check dev bench clean ci-deps
@@ -45,9 +44,9 @@ $(STAMP): pyproject.toml constraints.txt deploy/activate.sh deploy/dagster.yaml
 	rm -rf $(VENV)
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade -c constraints.txt pip hatchling editables
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check torch==2.13.0
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt torch
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt --no-build-isolation --group dev -e .
 	sed 's|@HOME@|$(CURDIR)|' deploy/activate.sh >> $(BIN)/activate
 	mkdir -p $(DAGSTER_HOME)
-	cp deploy/dagster.yaml $(DAGSTER_HOME)/dagster.yaml
+	test -e $(DAGSTER_HOME)/dagster.yaml || cp deploy/dagster.yaml $(DAGSTER_HOME)/dagster.yaml
 	touch $@

@@ -31,7 +31,7 @@ SCHEDULES = [
     )
 ]
 
-RED, GREY, PLAIN = "\033[31m", "\033[90m", "\033[0m"
+RED, GREY, PLAIN, CLEAR = "\033[31m", "\033[90m", "\033[0m", "\033[2K"
 
 
 class Progress(logging.Handler):
@@ -58,6 +58,10 @@ class Progress(logging.Handler):
         kind = event.event_type_value
         if kind == "STEP_START":
             self.started[step] = time.monotonic()
+            if self.colour:  # a person watches: show what is under way, until its own line takes the place
+                print(
+                    f"{GREY}{self.done + 1:>4}/{self.total:<4}{step} ...{PLAIN}", end="\r", file=sys.stderr, flush=True
+                )
         elif kind == "ASSET_MATERIALIZATION":
             self.made[step] = _what(event.step_materialization_data.materialization.metadata)
         elif kind == "STEP_SUCCESS" and step in self.made:
@@ -71,7 +75,7 @@ class Progress(logging.Handler):
             self._line(RED, f"FAILED   check {judged.check_name} of {step}: {judged.description or judged.metadata}")
 
     def _line(self, colour: str, text: str) -> None:
-        print(f"{colour}{text}{PLAIN}" if self.colour else text, file=sys.stderr, flush=True)
+        print(f"{CLEAR}{colour}{text}{PLAIN}" if self.colour else text, file=sys.stderr, flush=True)
 
 
 def _what(metadata: Mapping[str, dg.MetadataValue[Any]]) -> str:

@@ -125,6 +125,10 @@ class SplitConfig(Dials):
     test_share: float = Field(
         default=0.185, gt=0, lt=1, description="Share of anime tested in `published`; the paper's."
     )
+    lockbox: bool = Field(
+        default=False,
+        description="Keep a fifth of the clusters, by hash, out of every split while recipes are tuned on a real corpus.",
+    )
     repeats: int = Field(
         default=30, ge=1, le=1000, description="Split seeds of `published`, since one split means little."
     )

@@ -66,11 +66,15 @@ def test_a_prequel_counts_for_its_sequel_whichever_page_names_it() -> None:
 @pytest.mark.parametrize(
     ("theirs", "mine", "counts"),
     [
-        (date(2000, 1, 1), date(2000, 1, 2), 1),
-        (date(2000, 1, 1), date(2000, 1, 1), 0),  # the same day is not before
-        (date(2000, 1, 2), date(2000, 1, 1), 0),
-        (None, date(2000, 1, 1), 0),
-        (date(2000, 1, 1), None, 0),
+        (date(2000, 1, 2), date(2000, 1, 3), 1),
+        (date(2000, 1, 2), date(2000, 1, 2), 0),  # the same day is not before
+        (date(2000, 1, 3), date(2000, 1, 2), 0),
+        (date(2000, 1, 1), date(2000, 12, 30), 0),  # "2000" alone may have been its last day
+        (date(2000, 1, 1), date(2001, 1, 1), 1),
+        (date(2000, 3, 1), date(2000, 3, 20), 0),  # "Mar 2000" alone may have been its last day, too
+        (date(2000, 3, 1), date(2000, 4, 1), 1),
+        (None, date(2000, 1, 2), 0),
+        (date(2000, 1, 2), None, 0),
     ],
 )
 def test_only_what_aired_strictly_before_is_a_relative(theirs: date | None, mine: date | None, counts: int) -> None:

@@ -11,6 +11,7 @@ import dagster as dg
 import polars as pl
 
 from anipop_pipeline.assets.absence import asset
+from anipop_pipeline.assets.news import shown
 from anipop_pipeline.config import EncoderConfig
 from anipop_pipeline.demo import world
 from anipop_pipeline.lake import AbsentTable
@@ -147,7 +148,7 @@ def _encoder(
             plan,
             cache=lake.open(),
             map_batches=engine.map_batches,
-            progress=lambda done, total: context.log.info(f"{pooling}: {done} of {total}") if done < total else None,
+            progress=shown(context, pooling),
         )
 
     return through
@@ -155,11 +156,13 @@ def _encoder(
 
 def _tiny(modality: Literal["text", "image"], lake: LakeResource) -> str:
     """Return the folder of the demo's tiny model, built once from a seed."""
-    folder: Path = lake.open().models_cache / {"text": "tiny-gpt2", "image": "tiny-resnet"}[modality]
+    texts = list(world.texts(world.build(OTHER_SIZE, OTHER_SEED))) if modality == "text" else []
+    name = {"text": "tiny-gpt2", "image": "tiny-resnet"}[modality]
+    folder: Path = lake.open().models_cache / f"{name}-{encoders.tiny_digest(texts, OTHER_SEED)}"
     if not folder.exists():
         folder.parent.mkdir(parents=True, exist_ok=True)
         if modality == "text":
-            encoders.build_tiny_gpt2(str(folder), world.texts(world.build(OTHER_SIZE, OTHER_SEED)), OTHER_SEED)
+            encoders.build_tiny_gpt2(str(folder), texts, OTHER_SEED)
         else:
             encoders.build_tiny_resnet(str(folder), OTHER_SEED)
     return str(folder)

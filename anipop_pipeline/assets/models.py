@@ -11,6 +11,7 @@ import numpy as np
 import polars as pl
 
 from anipop_pipeline.assets.absence import asset
+from anipop_pipeline.assets.news import shown
 from anipop_pipeline.config import TrainConfig
 from anipop_pipeline.lake import Folder, reason_absent
 from anipop_pipeline.stages import embed, features, train
@@ -22,6 +23,7 @@ EMBEDDINGS = {
     "synopsis": "synopsis_embeddings",
     "descriptions": "description_embeddings",
     "portraits": "portrait_embeddings",
+    "poster": "poster_embeddings",
 }
 
 
@@ -38,7 +40,7 @@ def upstream(experiment: Experiment) -> list[str]:
         *ALWAYS,
         *(TEXTS_OF_CHARACTERS if reads_descriptions else ()),
         *(EMBEDDINGS[source] for source in sorted(sources)),
-        *(("posters",) if "poster" in experiment.inputs else ()),
+        *(("posters",) if experiment.options.get("pictures") else ()),
     ]
 
 
@@ -76,7 +78,7 @@ def _model(experiment: Experiment) -> dg.AssetsDefinition:
             inputs["corpus_anime"],
             inputs["splits"],
             settings,
-            lambda done, total: context.log.debug(f"fit {done} of {total}"),
+            shown(context, "fits"),
         )
         folder = Folder(
             {"table.parquet": outcome.predictions, "history.parquet": outcome.history, **outcome.files},

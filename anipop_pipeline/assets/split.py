@@ -27,7 +27,7 @@ def splits(corpus_anime: pl.DataFrame, clusters: pl.DataFrame, config: SplitConf
     """One row for each anime in each fold of each split; the range of each label is in the manifest."""
     rows = cluster.splits(
         corpus_anime,
-        clusters,
+        cluster.outside_lockbox(clusters) if config.lockbox else clusters,
         seed=config.seed,
         test_share=config.test_share,
         repeats=config.repeats,

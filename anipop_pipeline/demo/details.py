@@ -65,8 +65,7 @@ def body(world: World, anime: Anime) -> str:
 <div>{_edit(anime, "synopsis")}<h2 id="synopsis">Synopsis</h2></div>\
 <p itemprop="description">{_description(anime)}</p>\
 <div style="margin-top: 15px;">{_edit(anime, "background")}<h2 id="background">Background</h2></div>\
-No background information has been added to this title. Help improve our database by adding background information \
-<a href="/dbchanges.php?aid={anime.id}&t=background">here</a>.\
+Nobody has told how this invented title came about: <a href="/dbchanges.php?aid={anime.id}&t=background">invent it</a>.\
 {_advertisements(anime)}</td></tr>{_related(anime)}<tr><td class="pb24">{short_cast(world, anime, anime.path)}
 <br>
 <a name="staff"></a>
@@ -116,9 +115,9 @@ def _header_stats(anime: Anime) -> str:
 def _description(anime: Anime) -> str:
     """Return the synopsis as the site writes it: line breaks, entities, titles of books in italics, the credit last."""
     if anime.synopsis is None:
-        return (
-            "No synopsis information has been added to this title. Help improve our database by adding a synopsis "
-            f'<a href="/dbchanges.php?aid={anime.id}&t=synopsis">here</a>.'
+        return (  # the first words are the site's: by them a parser knows that there is nothing
+            "No synopsis information has been added to this title. "
+            f'Whoever has seen it may <a href="/dbchanges.php?aid={anime.id}&t=synopsis">make one up</a>.'
         )
     told = text(anime.synopsis)
     for book in words.BOOKS:

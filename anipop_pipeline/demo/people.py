@@ -330,7 +330,7 @@ def _between(one: Character) -> str:
 
 def _voice_tables(voices: Sequence[tuple[str, Person]]) -> str:
     if not voices:
-        return "No voice actors have been added to this character."
+        return "Nobody lends a voice here."
     return "".join(
         f"""
       <table border="0" cellpadding="0" cellspacing="0" width="100%">

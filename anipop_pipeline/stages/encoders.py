@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 DEFAULTS: dict[str, str] = {"text": "gpt2", "image": "microsoft/resnet-50"}
 TINY_VOCABULARY = 2000
 TINY_SIDE = 96
+TINY_TEXT: dict[str, Any] = {"n_embd": 96, "n_layer": 2, "n_head": 4, "n_positions": 1024}
+TINY_IMAGE: dict[str, Any] = {"embedding_size": 16, "hidden_sizes": [32, 48, 64, 96], "depths": [1, 1, 1, 1]}
 
 
 @dataclass(frozen=True)
@@ -114,6 +116,18 @@ def _quietly() -> Iterator[None]:
             logging.enable_progress_bar()
 
 
+def tiny_digest(texts: Iterable[str], seed: int) -> str:
+    """Return what tells one tiny model from another: texts, sizes, seed.
+
+    >>> tiny_digest(["a"], 1) == tiny_digest(["a"], 1), tiny_digest(["a"], 1) == tiny_digest(["b"], 1)
+    (True, False)
+    """
+    digest = hashlib.sha256(repr((TINY_VOCABULARY, TINY_SIDE, TINY_TEXT, TINY_IMAGE, seed)).encode())
+    for text in texts:
+        digest.update(text.encode() + b"\0")
+    return digest.hexdigest()[:12]
+
+
 def build_tiny_gpt2(folder: str, texts: Iterable[str], seed: int) -> None:
     """Write a tiny GPT-2 with a byte-level BPE tokenizer trained on the texts, in the format of a real checkpoint."""
     from tokenizers import ByteLevelBPETokenizer
@@ -129,7 +143,7 @@ def build_tiny_gpt2(folder: str, texts: Iterable[str], seed: int) -> None:
     )
     with _seeded(seed):
         ends = {"bos_token_id": tokenizer.eos_token_id, "eos_token_id": tokenizer.eos_token_id}
-        config = GPT2Config(vocab_size=len(tokenizer), n_embd=96, n_layer=2, n_head=4, n_positions=1024, **ends)
+        config = GPT2Config(vocab_size=len(tokenizer), **TINY_TEXT, **ends)
         model = GPT2Model(config)
     _save(folder, model, tokenizer)
 
@@ -139,7 +153,7 @@ def build_tiny_resnet(folder: str, seed: int) -> None:
     from transformers import ConvNextImageProcessorPil, ResNetConfig, ResNetModel
 
     with _seeded(seed):
-        config = ResNetConfig(embedding_size=16, hidden_sizes=[32, 48, 64, 96], depths=[1, 1, 1, 1])
+        config = ResNetConfig(**TINY_IMAGE)
         model = ResNetModel(config)
     processor = ConvNextImageProcessorPil(size={"shortest_edge": TINY_SIDE}, crop_pct=0.875)
     _save(folder, model, processor)

@@ -162,7 +162,15 @@ _ALL = [
         "network",
         ("portraits",),
         paper_row="portraits",
-        options={"vectors": {"portraits": ("portraits", "pooled")}, "head": "portraits"},
+        options={"vectors": {"portraits": ("portraits", "pooled")}, "head": "small"},
+    ),
+    Experiment(
+        "poster",
+        "ResNet-50's vector of the poster into a small regressor: what the picture that sells it gives away.",
+        "announcement",
+        "network",
+        ("poster",),
+        options={"vectors": {"poster": ("poster", "pooled")}, "head": "small"},
     ),
     Experiment(
         "full",

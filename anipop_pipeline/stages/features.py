@@ -28,7 +28,8 @@ def tabular(corpus: pl.DataFrame, anime: pl.DataFrame) -> pl.DataFrame:
     relatives = earlier_relatives(corpus, anime)
     season = pl.col("season").str.extract(QUARTERS).str.to_lowercase()
     by_month = pl.Series(["winter", "spring", "summer", "fall"])
-    month = (pl.col("aired_from").dt.month() - 1) // 3
+    day = pl.col("aired_from").dt
+    month = pl.when(~((day.day() == 1) & (day.month() == 1))).then((day.month() - 1) // 3)  # 1 January is a bare year
     rows = corpus.join(relatives, on="anime_id", how="left", validate="1:1").with_columns(
         genres=pl.col("genres").list.filter(pl.element() != AWARDS),
         award_winning=pl.col("genres").list.contains(AWARDS),
@@ -51,7 +52,7 @@ def earlier_relatives(corpus: pl.DataFrame, anime: pl.DataFrame) -> pl.DataFrame
     )
     both = pl.concat([links, links.select(anime_id="related_id", related_id="anime_id")]).unique()
     mine = corpus.select("anime_id", "aired_from")
-    theirs = anime.select(related_id="anime_id", their_start="aired_from", their_score="score")
+    theirs = anime.select(related_id="anime_id", their_start=latest_start(), their_score="score")
     earlier = (
         both.join(mine, on="anime_id", how="inner", validate="m:1")
         .join(theirs, on="related_id", how="inner", validate="m:1")
@@ -62,6 +63,23 @@ def earlier_relatives(corpus: pl.DataFrame, anime: pl.DataFrame) -> pl.DataFrame
         .agg(relatives=pl.len().cast(pl.Int64), relatives_score=pl.col("their_score").mean())
         .sort("anime_id")
     )
+
+
+def latest_start() -> pl.Expr:
+    """Return the last day on which a title may have started.
+
+    Pages often give a year or a month alone, which is read as its first day; a relative must not seem earlier than it
+    can be proven to be, or its score would leak.
+
+    >>> from datetime import date
+    >>> days = pl.DataFrame({"aired_from": [date(2012, 1, 1), date(2012, 2, 1), date(2012, 2, 3)]})
+    >>> [str(day) for day in days.select(latest_start())["aired_from"]]
+    ['2012-12-31', '2012-02-29', '2012-02-03']
+    """
+    day = pl.col("aired_from")
+    in_month = pl.when(day.dt.day() == 1).then(day.dt.month_end()).otherwise(day)
+    year_end = pl.date(day.dt.year(), 12, 31)
+    return pl.when((day.dt.day() == 1) & (day.dt.month() == 1)).then(year_end).otherwise(in_month).alias("aired_from")
 
 
 def cast(roles: pl.DataFrame, characters: pl.DataFrame) -> pl.DataFrame:

@@ -147,7 +147,12 @@ def fit_trees(experiment: Experiment, train: Material, label: np.ndarray, settin
 
     def trees(count: int) -> Any:
         return HistGradientBoostingRegressor(
-            learning_rate=0.05, max_iter=count, max_leaf_nodes=8, l2_regularization=5.0, random_state=settings.seed
+            learning_rate=0.05,
+            max_iter=count,
+            max_leaf_nodes=8,
+            l2_regularization=5.0,
+            early_stopping=False,  # scikit-learn would hold out rows at random and tear clusters apart
+            random_state=settings.seed,
         )
 
     def fit(numbers: Any) -> Any:

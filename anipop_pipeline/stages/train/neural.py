@@ -71,8 +71,8 @@ def _design(experiment: Experiment, networks: Any) -> Any:
         branches = {name: () for name in experiment.options["vectors"] if name not in joined}
         branches |= {"characters": (768, 768)} if joined else {}
         return networks.Design(branches, networks.PUBLISHED_HEAD, networks.PUBLISHED_TANH)
-    if head == "portraits":
-        return networks.Design({"portraits": ()}, (21,), 1)
+    if head == "small":
+        return networks.Design(dict.fromkeys(experiment.options["vectors"], ()), (21,), 1)
     if head == "traditional":
         return networks.Design({"traditional": ()}, networks.TRADITIONAL_HEAD, len(networks.TRADITIONAL_HEAD))
     return networks.Design({"table": (64,), "pictures": ()}, (64,), 0)
