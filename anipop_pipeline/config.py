@@ -127,7 +127,7 @@ class SplitConfig(Dials):
     )
     lockbox: bool = Field(
         default=False,
-        description="Keep a fifth of the clusters, by hash, out of every split while recipes are tuned on a real corpus.",
+        description="Keep a fifth of the clusters, by hash, out of all splits while recipes are tuned on real data.",
     )
     repeats: int = Field(
         default=30, ge=1, le=1000, description="Split seeds of `published`, since one split means little."
