@@ -10,21 +10,45 @@ from anipop_pipeline.config import ParseConfig
 from anipop_pipeline.errors import LaterTier
 from anipop_pipeline.lake import Folder
 from anipop_pipeline.stages import experiments
+from anipop_pipeline.stages.tables.pages import NOT_ON_SITE
+
+FEW_PAGES = 20  # of fewer pages, one says nothing about the site
 
 
 def _rejects_within_bounds(table: Folder, dials: ParseConfig) -> dg.AssetCheckResult:
-    """Say whether so many pages could not be read that the site's layout has probably changed."""
+    """Say whether so many pages could not be read, or found, that the site has probably changed."""
     if table.absent is not None or "rejects.parquet" not in table.files:
         return dg.AssetCheckResult(passed=True, description="not crawled here")
-    unread = table.table("rejects").filter(pl.col("field").is_not_null()).height
-    pages = int(table.notes.get("pages", 0))
-    share = unread / pages if pages else 0.0
+    rejects, pages = table.table("rejects"), int(table.notes.get("pages", 0))
+    gone = pl.col("reason") == NOT_ON_SITE
+    unread, missing = _pages(rejects.filter(~gone)), _pages(rejects.filter(gone))
+    changed = [
+        *([] if _few(unread, pages, dials.max_reject_share) else ["layout"]),
+        *([] if _few(missing, pages, dials.max_missing_share) else ["addresses"]),
+    ]
     return dg.AssetCheckResult(
-        passed=share <= dials.max_reject_share,
-        metadata={"share": share, "allowed": dials.max_reject_share, "unread": unread, "pages": pages},
-        description=f"{unread} of {pages} pages could not be read"
-        + (": the layout of the site has probably changed" if share > dials.max_reject_share else ""),
+        passed=not changed,
+        metadata={
+            "share": unread / pages if pages else 0.0,
+            "allowed": dials.max_reject_share,
+            "unread": unread,
+            "missing_share": missing / pages if pages else 0.0,
+            "allowed_missing": dials.max_missing_share,
+            "missing": missing,
+            "pages": pages,
+        },
+        description=f"{unread} of {pages} pages could not be read, {missing} are not on the site"
+        + "".join(f": the {what} of the site probably changed" for what in changed),
     )
+
+
+def _pages(rejects: pl.DataFrame) -> int:
+    """Return how many pages rejects come from; an id names the page, the url of a role is that of a character."""
+    return rejects.select(pl.coalesce(pl.col("id").cast(pl.String), "url")).n_unique() if rejects.height else 0
+
+
+def _few(count: int, pages: int, allowed: float) -> bool:
+    return count <= allowed * pages or (count == 1 and pages < FEW_PAGES)
 
 
 def _rejects_check(name: str) -> dg.AssetChecksDefinition:

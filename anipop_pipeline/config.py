@@ -103,6 +103,13 @@ class ParseConfig(Dials):
     max_reject_share: float = Field(
         default=0.2, ge=0, le=1, description="More rejects than this say that the site's layout has changed."
     )
+    max_missing_share: float = Field(
+        default=0.5, ge=0, le=1, description="More pages that the site does not have say that its addresses changed."
+    )
+
+
+class CrawlAndParseConfig(CrawlConfig, ParseConfig):
+    """How a step asks that must read pages, too; defaults are those of CrawlConfig and ParseConfig."""
 
 
 class CorpusConfig(Dials):

@@ -292,19 +292,30 @@ def open_lake(root: str, site: str, spool: str | None = None) -> Lake:
     """
     lake = Lake(UPath(root), site, Path(spool) if spool else None)
     match = SITE_NAME.fullmatch(site)
-    known = sites(lake.root)
+    known, crawled = sites(lake.root), " and ".join(CRAWLED)
     if match is None or match["name"] not in known:
         raise SettingError(
-            f"there is no site {site!r}; there are: {', '.join(known)}, and each with @YYYY-MM-DD as of that date",
+            f"there is no site {site!r}; there are: {', '.join(known)}, and {crawled} with @YYYY-MM-DD as of that date",
             where="ANIPOP_SITE",
             fix=f"set ANIPOP_SITE to one of {', '.join(known)}",
         )
     if match["as_of"]:
-        try:
-            date.fromisoformat(match["as_of"])
-        except ValueError as wrong:
-            raise SettingError(f"no date: {wrong}", where="ANIPOP_SITE", fix="write NAME@YYYY-MM-DD") from None
+        _check_view(match["name"], match["as_of"])
     return lake
+
+
+def _check_view(name: str, day: str) -> None:
+    """Refuse a view of what has no history, and a day that the calendar does not have."""
+    if name not in CRAWLED:
+        raise SettingError(
+            f"{name} is an import: it has no history to look back on, such as at {day}",
+            where="ANIPOP_SITE",
+            fix=f"set ANIPOP_SITE to {name}, or look back on {' or '.join(CRAWLED)}",
+        )
+    try:
+        date.fromisoformat(day)
+    except ValueError as wrong:
+        raise SettingError(f"no date: {wrong}", where="ANIPOP_SITE", fix="write NAME@YYYY-MM-DD") from None
 
 
 def sites(root: UPath) -> list[str]:

@@ -24,7 +24,7 @@ import pyarrow as pa
 from dataframely.exc import SchemaError, ValidationError
 from upath import UPath
 
-from anipop_pipeline.errors import CorruptFile, LeaseTaken, SettingError
+from anipop_pipeline.errors import CorruptFile, LakeError, LeaseTaken, SettingError
 from anipop_pipeline.lake import Lake
 from anipop_pipeline.stages import archive
 from anipop_pipeline.stages.tables.pages import PageIndex
@@ -84,8 +84,9 @@ class RawStore:
     def claim(self, source: str) -> None:
         """Say whose pages these are, or refuse to mix them with those of another source."""
         path = self.folder / "source.json"
-        said = json.loads(path.read_text())["source"] if path.exists() else None
+        said = _read_source(path)
         if said is None:
+            self._refuse_unclaimed(path, source)
             with writing(self.folder), staging(self.lake.root) as stage:
                 write_json(path, {"source": source}, stage)
         elif said != source:
@@ -93,6 +94,15 @@ class RawStore:
                 f"the raw pages of {self.lake.name} are of {said}, not of {source}",
                 where=str(path),
                 fix="set the dials back, set ANIPOP_LAKE to another folder, or delete this site's folder",
+            )
+
+    def _refuse_unclaimed(self, path: UPath, source: str) -> None:
+        if self._names("", SEGMENT):
+            written = json.dumps({"source": source})
+            raise LakeError(
+                f"nothing says whose the raw pages of {self.lake.name} are",
+                where=str(path),
+                fix=f"write {written} into that file if they are that source's, or delete this site's folder",
             )
 
     def recover(self) -> None:
@@ -242,6 +252,20 @@ def _read_lease(path: UPath) -> Holder | None:
             f"the crawl lease cannot be read: {broken}", where=str(path), fix="delete that file if no crawl is running"
         ) from broken
     return holder
+
+
+def _read_source(path: UPath) -> str | None:
+    """Return whose pages the file says these are, None where there is no such file."""
+    try:
+        return str(json.loads(path.read_text())["source"])
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except (ValueError, TypeError, KeyError) as broken:
+        raise CorruptFile(
+            f"whose pages these are cannot be read: {broken}",
+            where=str(path),
+            fix="delete that file: the next crawl says what to write into it",
+        ) from broken
 
 
 def _runs(pid: int) -> bool:

@@ -175,7 +175,7 @@ def plainly() -> Iterator[None]:
     try:
         yield
     except AnipopError as refused:
-        raise dg.Failure(description=str(refused), allow_retries=False) from refused
+        raise dg.Failure(description=str(refused), allow_retries=False) from None
 
 
 def validated(asset: str, value: pl.DataFrame | Folder) -> pl.DataFrame | Folder:

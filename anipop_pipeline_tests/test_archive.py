@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from warcio.archiveiterator import ArchiveIterator
+from warcio.warcwriter import WARCWriter
 
 from anipop_pipeline.errors import CorruptFile
 from anipop_pipeline.stages.archive import (
     Exchange,
     append,
-    append_info,
     decoded,
     index_row,
     read,
@@ -55,11 +55,20 @@ exchanges = st.builds(
 
 def written(exchanges: list[Exchange]) -> io.BytesIO:
     stream = io.BytesIO()
-    append_info(stream, software="anipop_pipeline", at=AT)
     for exchange in exchanges:
         append(stream, exchange)
     stream.seek(0)
     return stream
+
+
+def test_what_another_tool_says_of_a_segment_is_passed_over() -> None:
+    stream = io.BytesIO()
+    writer = WARCWriter(stream, gzip=True, warc_version="1.1")
+    writer.write_record(writer.create_warcinfo_record("a.warc.gz", {"software": "another"}))
+    append(stream, PAGE)
+    stream.seek(0)
+
+    assert [exchange for exchange, _, _ in scan(stream)] == [PAGE]
 
 
 def test_every_exchange_comes_back_as_it_went_in() -> None:
@@ -95,7 +104,7 @@ def test_other_tools_read_the_records_and_find_the_digests_right() -> None:
 
     records = [(record.rec_type, record.content_stream().read()) for record in ArchiveIterator(stream, True)]
 
-    assert [kind for kind, _ in records] == ["warcinfo", "response", "response", "metadata", "metadata"]
+    assert [kind for kind, _ in records] == ["response", "response", "metadata", "metadata"]
     iterator = ArchiveIterator(io.BytesIO(stream.getvalue()), check_digests="raise")
     kept = [record.content_stream().read() for record in iterator if record.rec_type == "response"]
     assert kept == [b"<html>\r\n\r\n</html>", b"gone"]
@@ -104,7 +113,7 @@ def test_other_tools_read_the_records_and_find_the_digests_right() -> None:
 def test_records_state_version_date_and_extensions() -> None:
     text = gzip.decompress(written([PAGE]).getvalue()).decode("latin-1")
 
-    assert text.count("WARC/1.1\r\n") == 2
+    assert text.count("WARC/1.1\r\n") == 1
     assert "WARC-Date: 2026-05-01T12:30:00.123456Z" in text
     assert "WARC-X-Anipop-Kind: anime" in text
     assert "WARC-X-Anipop-Id: 7" in text

@@ -10,7 +10,7 @@ from anipop_pipeline import assets, checks
 from anipop_pipeline.config import ParseConfig
 from anipop_pipeline.lake import Folder
 from anipop_pipeline.stages.experiments import EXPERIMENTS, Experiment
-from anipop_pipeline.stages.tables.pages import ParseRejects
+from anipop_pipeline.stages.tables.pages import NOT_ON_SITE, ParseRejects
 from anipop_pipeline.stages.tables.split import Clusters, Splits
 
 CLUSTERS = pl.DataFrame({"anime_id": [1, 2, 3, 4], "cluster_id": [1, 1, 3, 4], "size": [2, 2, 1, 1]})
@@ -42,35 +42,59 @@ def test_every_check_stops_the_graph_and_belongs_to_an_asset_that_there_is() -> 
 # Rejects
 
 
-def parsed(fields: list[str | None], pages: int) -> Folder:
-    rejects = pl.DataFrame(
-        [("anime", None, number, field, "why") for number, field in enumerate(fields)],
-        schema=ParseRejects.create_empty().schema,
-        orient="row",
-    )
+def rejected(reasons: list[str], pages: int, *, field: str | None = None) -> Folder:
+    """Return a parsed table of which a page each was rejected for one of these reasons."""
+    return rejected_rows([("anime", None, number, field, reason) for number, reason in enumerate(reasons)], pages)
+
+
+def rejected_rows(rows: list[tuple[str, str | None, int | None, str | None, str]], pages: int) -> Folder:
+    rejects = pl.DataFrame(rows, schema=ParseRejects.create_empty().schema, orient="row")
     return Folder({"table.parquet": pl.DataFrame(), "rejects.parquet": rejects}, notes={"pages": pages})
 
 
 @pytest.mark.parametrize("check", checks.ALL[: len(PARSED)], ids=PARSED)
-def test_few_unread_pages_pass_and_many_do_not(check: Any) -> None:
+@pytest.mark.parametrize(("field", "reason"), [("score", "the page has no score"), (None, "score|max")])
+def test_few_unread_pages_pass_and_many_do_not(check: Any, field: str | None, reason: str) -> None:
     dials = ParseConfig(max_reject_share=0.2)
 
-    few = judged(check, parsed(["score", "synopsis"], 10), config=dials)
-    many = judged(check, parsed(["score", "synopsis", "title"], 10), config=dials)
+    few = judged(check, rejected([reason] * 20, 100, field=field), config=dials)
+    many = judged(check, rejected([reason] * 21, 100, field=field), config=dials)
 
     assert (few.passed, told(few, "share")) == (True, 0.2)
-    assert (many.passed, told(many, "share")) == (False, 0.3)
-    assert many.description == "3 of 10 pages could not be read: the layout of the site has probably changed"
+    assert (many.passed, told(many, "share")) == (False, 0.21)
+    assert many.description == (
+        "21 of 100 pages could not be read, 0 are not on the site: the layout of the site probably changed"
+    )
 
 
-def test_pages_that_the_site_does_not_have_are_no_sign_of_a_new_layout() -> None:
-    result = judged(checks.ALL[0], parsed([None] * 9, 10), config=ParseConfig())
+def test_pages_that_the_site_does_not_have_have_a_bound_of_their_own() -> None:
+    half = judged(checks.ALL[0], rejected([NOT_ON_SITE] * 50, 100), config=ParseConfig())
+    more = judged(checks.ALL[0], rejected([NOT_ON_SITE] * 51, 100), config=ParseConfig())
 
-    assert (result.passed, told(result, "unread")) == (True, 0)
+    assert (half.passed, told(half, "unread"), told(half, "missing")) == (True, 0, 50)
+    assert (more.passed, told(more, "missing_share")) == (False, 0.51)
+    assert "addresses" in (more.description or "")
+
+
+def test_many_rows_of_one_page_are_one_page() -> None:
+    row = [("roles", f"https://demo.invalid/character/{number}", 7, None, "name|min") for number in range(90)]
+    unnamed: list[tuple[str, str | None, int | None, str | None, str]] = [("roles", "a", None, "id", "why")] * 3
+
+    result = judged(checks.ALL[1], rejected_rows([*row, *unnamed], 100), config=ParseConfig())
+
+    assert (result.passed, told(result, "unread")) == (True, 2)
+
+
+@pytest.mark.parametrize(("unread", "pages", "passes"), [(1, 4, True), (2, 4, False), (1, 19, True)])
+def test_one_page_alone_says_nothing_on_a_small_site(unread: int, pages: int, passes: bool) -> None:
+    strict = ParseConfig(max_reject_share=0.0)
+
+    assert judged(checks.ALL[0], rejected(["why"] * unread, pages), config=strict).passed is passes
+    assert not judged(checks.ALL[0], rejected(["why"], 20), config=strict).passed
 
 
 @pytest.mark.parametrize(
-    "table", [Folder(absent="an import"), Folder({"table.parquet": pl.DataFrame()}), parsed([], 0)]
+    "table", [Folder(absent="an import"), Folder({"table.parquet": pl.DataFrame()}), rejected([], 0)]
 )
 def test_what_was_not_crawled_is_not_judged(table: Folder) -> None:
     assert judged(checks.ALL[0], table, config=ParseConfig()).passed

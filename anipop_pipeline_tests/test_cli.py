@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import signal
 import socket
@@ -132,10 +133,14 @@ def test_an_example_of_a_pitch_can_be_read_back(tmp_path: Path) -> None:
 
 @pytest.fixture(scope="module")
 def shell(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a folder with an `activate` as the Makefile writes it, and a Dagster home of its own."""
+    """Return a folder with an `activate` as the Makefile's own line writes it, and a Dagster home of its own."""
     home = tmp_path_factory.mktemp("clone")
-    lines = (ROOT / "deploy" / "activate.sh").read_text().replace("@HOME@", str(home))
-    (home / "activate").write_text(f'export PATH="{BIN}:$PATH"\n{lines}')
+    (home / "deploy").mkdir()
+    shutil.copy(ROOT / "deploy" / "activate.sh", home / "deploy" / "activate.sh")
+    (home / "activate").write_text(f'export PATH="{BIN}:$PATH"\n')
+    (line,) = re.findall(r"^\t(sed .*activate)$", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    command = line.replace("$(CURDIR)", str(home)).replace("$(BIN)", ".")
+    subprocess.run(["bash", "-c", command], cwd=home, check=True)
     (home / ".dagster").mkdir()
     shutil.copy(ROOT / "deploy" / "dagster.yaml", home / ".dagster" / "dagster.yaml")
     return home

@@ -1,8 +1,10 @@
 """Claims about one step of a crawl, against the invented site on loopback and a transport that answers as told."""
 
 import hashlib
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from io import BytesIO
 from pathlib import Path
@@ -13,9 +15,9 @@ import requests
 from requests.adapters import BaseAdapter
 from urllib3 import HTTPResponse
 
-from anipop_pipeline.config import CrawlConfig
-from anipop_pipeline.crawling import Visit, base_of, bring, visit_demo, visit_mal
-from anipop_pipeline.errors import Blocked, Forbidden, LeaseTaken, SettingError
+from anipop_pipeline.config import CrawlAndParseConfig, CrawlConfig, ParseConfig
+from anipop_pipeline.crawling import Brought, Progress, Step, Visit, base_of, visit_demo, visit_mal
+from anipop_pipeline.errors import Blocked, FetchError, Forbidden, LeaseTaken, SettingError
 from anipop_pipeline.lake import clock, open_lake
 from anipop_pipeline.raw import RawStore
 from anipop_pipeline.stages import parse
@@ -29,6 +31,13 @@ FRAME = b'<div id="contentWrapper">a page</div>'
 
 def silent(_done: int, _total: int | None) -> None:
     pass
+
+
+def bring(
+    visit: Visit | None, store: RawStore, wanted: list[Request], dials: CrawlConfig, progress: Progress
+) -> Brought:
+    """Return what a step of one call brings."""
+    return Step(visit, store, dials).bring(wanted, progress)
 
 
 def store_in(folder: Path, site: str = "demo") -> RawStore:
@@ -199,6 +208,7 @@ class Told(BaseAdapter):
     def __init__(self, statuses: dict[str, int]) -> None:
         super().__init__()
         self.statuses, self.asked, self.page = statuses, list[str](), FRAME
+        self.pages = dict[str, bytes]()
 
     def send(self, request: requests.PreparedRequest, *_args: Any, **_settings: Any) -> requests.Response:
         path = request.path_url
@@ -206,7 +216,7 @@ class Told(BaseAdapter):
         status = self.statuses.get(path, 404 if path == "/robots.txt" else 200)
         response = requests.Response()
         response.status_code, response.request, response.url = status, request, str(request.url)
-        response.raw = HTTPResponse(BytesIO(self.page), status=status, preload_content=False)
+        response.raw = HTTPResponse(BytesIO(self.pages.get(path, self.page)), status=status, preload_content=False)
         return response
 
     def close(self) -> None:
@@ -293,6 +303,123 @@ def test_what_a_killed_run_left_in_the_spool_counts_as_fetched(store: RawStore, 
     assert (brought.asked, brought.complete, site.asked) == (0, True, [])
 
 
+# One step, several calls
+
+
+def read(body: bytes, _url: str) -> str | None:
+    """Return the address that a page of a chain leads to: the text after its frame."""
+    onward = body.removeprefix(FRAME).decode()
+    return f"{BASE}{onward}" if onward else None
+
+
+CHAIN = {"/top/1": "/top/2", "/top/2": "/top/3", "/top/3": ""}
+FIRST = Request(f"{BASE}/top/1", "listing", None)
+
+
+@contextmanager
+def chained(statuses: dict[str, int], links: dict[str, str] = CHAIN) -> Iterator[tuple[Visit, Told]]:
+    with told(statuses) as (visit, site):
+        site.pages = {path: FRAME + onward.encode() for path, onward in links.items()}
+        yield visit, site
+
+
+def test_the_calls_of_a_step_read_robots_once_and_share_one_pace(store: RawStore) -> None:
+    with told({}) as (visit, site):
+        step = Step(replace(visit, requests_per_second=20.0, now=clock), store, CrawlConfig(parallel=1))
+        began = time.monotonic()
+        step.bring(anime(1, 2), silent)
+        step.bring(anime(3, 4), silent)
+
+    assert site.asked == ["/robots.txt", "/anime/1", "/anime/2", "/anime/3", "/anime/4"]
+    assert time.monotonic() - began >= 4 * 0.05 - 0.01
+
+
+def test_the_calls_of_a_step_share_one_budget(store: RawStore) -> None:
+    with told({}) as (visit, site):
+        step = Step(visit, store, CrawlConfig(budget=3))
+        first, second = step.bring(anime(1, 2), silent), step.bring(anime(3, 4), silent)
+        third = step.bring(anime(5), silent)
+
+    assert [first.asked, second.asked, third.asked] == [2, 1, 0]
+    both = first + second
+    assert (both.wanted, both.asked, both.rows.height, both.complete) == (4, 3, 3, False)
+    assert "/anime/5" not in site.asked
+
+
+def test_a_chain_is_one_visit_and_one_segment(store: RawStore) -> None:
+    with chained({}) as (visit, site):
+        brought = Step(visit, store, CrawlConfig()).bring_chain(FIRST, read)
+
+    assert site.asked == ["/robots.txt", "/top/1", "/top/2", "/top/3"]
+    assert (brought.wanted, brought.asked, brought.complete) == (3, 3, True)
+    assert [path.name for path in store.folder.glob("*.warc.gz")] == ["000000.warc.gz"]
+
+
+def test_a_fresh_chain_is_read_from_the_archive(store: RawStore) -> None:
+    with chained({}) as (visit, site):
+        Step(visit, store, CrawlConfig()).bring_chain(FIRST, read, longest=2)
+        site.asked.clear()
+        brought = Step(visit, store, CrawlConfig()).bring_chain(FIRST, read)
+
+    assert site.asked == ["/robots.txt", "/top/3"]
+    assert (brought.wanted, brought.asked, brought.rows.height) == (3, 1, 3)
+
+
+@pytest.mark.parametrize(("page", "archived"), [("/top/1", 0), ("/top/2", 1), ("/top/3", 2)])
+def test_a_chain_that_breaks_off_is_an_error_that_keeps_what_came_before(
+    store: RawStore, page: str, archived: int
+) -> None:
+    with chained({page: 500}) as (visit, _), pytest.raises(FetchError) as broken:
+        Step(visit, store, CrawlConfig(tries=1)).bring_chain(FIRST, read)
+
+    assert broken.value.what == f"page {archived + 1} of the listing was not answered: the site answered 500"
+    assert broken.value.where == f"{BASE}{page}"
+    assert "again later" in broken.value.fix
+    assert store.latest().filter(kind="listing").height == archived
+
+
+def test_an_old_page_that_fails_does_not_break_a_chain(store: RawStore) -> None:
+    with chained({}) as (visit, _):
+        Step(visit, store, CrawlConfig()).bring_chain(FIRST, read)
+
+    with chained({"/top/2": 500}) as (visit, _):
+        brought = Step(visit, store, CrawlConfig(tries=1, max_age_days=0)).bring_chain(FIRST, read)
+
+    assert (brought.wanted, brought.asked, brought.complete) == (3, 3, True)
+
+
+def test_a_chain_keeps_to_the_budget_and_says_that_it_is_not_complete(store: RawStore) -> None:
+    with chained({}) as (visit, _):
+        steps = [Step(visit, store, CrawlConfig(budget=2)).bring_chain(FIRST, read) for _ in range(2)]
+
+    assert [(step.wanted, step.asked, step.complete) for step in steps] == [(3, 2, False), (3, 1, True)]
+
+
+def test_a_chain_ends_where_the_site_has_no_more_but_must_begin(store: RawStore) -> None:
+    with chained({"/top/3": 404}) as (visit, _):
+        ended = Step(visit, store, CrawlConfig()).bring_chain(FIRST, read)
+    with chained({"/other": 404}) as (visit, _), pytest.raises(FetchError, match="no such page"):
+        Step(visit, store, CrawlConfig()).bring_chain(replace(FIRST, url=f"{BASE}/other"), read)
+
+    assert (ended.wanted, ended.complete, ended.facts()["missing_on_site"]) == (3, True, 1)
+
+
+def test_a_chain_that_bites_its_tail_ends(store: RawStore) -> None:
+    with chained({}, {"/top/1": "/top/2", "/top/2": "/top/1"}) as (visit, _):
+        brought = Step(visit, store, CrawlConfig()).bring_chain(FIRST, read)
+
+    assert (brought.wanted, brought.asked, brought.complete) == (2, 2, True)
+
+
+def test_a_view_follows_a_chain_as_far_as_it_was_archived(store: RawStore) -> None:
+    with chained({}) as (visit, _):
+        Step(visit, store, CrawlConfig()).bring_chain(FIRST, read, longest=2)
+
+    seen = Step(None, store, CrawlConfig()).bring_chain(FIRST, read)
+
+    assert (seen.wanted, seen.asked, seen.rows.height, seen.complete) == (3, 0, 2, False)
+
+
 # Addresses
 
 
@@ -314,3 +441,12 @@ def test_a_real_site_is_told_whom_to_write_to() -> None:
         assert "you@example.org" in visit.agent
         assert visit.requests_per_second == 0.5
         assert "myanimelist.net" in visit.hosts
+
+
+# Dials
+
+
+def test_a_step_that_also_parses_has_the_dials_and_defaults_of_both() -> None:
+    both = CrawlAndParseConfig()
+
+    assert both.model_dump() == CrawlConfig().model_dump() | ParseConfig().model_dump()

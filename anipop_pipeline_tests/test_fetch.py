@@ -16,7 +16,7 @@ from requests.adapters import HTTPAdapter
 
 from anipop_pipeline.errors import Blocked, Forbidden
 from anipop_pipeline.stages.archive import Exchange
-from anipop_pipeline.stages.fetch import Request, SiteManners, crawl, recognised
+from anipop_pipeline.stages.fetch import Request, SiteManners, Visitor, ask, crawl, recognised
 
 BASE = "https://demo.invalid"
 PAGE = b'<div id="contentWrapper"><h1>A page</h1></div>'
@@ -441,6 +441,18 @@ def test_a_spent_budget_ends_the_crawl_quietly(site: Site) -> None:
     got = list(fetch(site, anime(1, 2, 3, 4), budget=2))
 
     assert [exchange.id for exchange in got] == [None, 1, 2]
+
+
+def test_a_visitor_reads_robots_once_and_keeps_its_pace_over_several_calls(site: Site) -> None:
+    with requests.Session() as session:
+        session.mount("https://", Loopback(site.port))
+        polite = manners(requests_per_second=0.5, parallel=3)
+        visitor = Visitor(session, polite, site.clock.now, site.clock.sleep, 0)
+        got = [exchange.id for wanted in (anime(1, 2), anime(3)) for exchange in ask(visitor, wanted)]
+
+    assert got == [None, 1, 2, 3]
+    assert site.asked.count("/robots.txt") == 1
+    assert (site.times[-1] - site.times[0]).total_seconds() >= 4  # four requests, two seconds apart
 
 
 def test_progress_counts_pages(site: Site) -> None:

@@ -495,7 +495,7 @@ def declare(root: str, name: str, content: str = "{}") -> None:
     (folder / "site.json").write_text(content)
 
 
-@pytest.mark.parametrize("site", ["demo", "mal", "demo@2026-05-01", "mal@2024-02-29", "a-list-2@2020-01-01"])
+@pytest.mark.parametrize("site", ["demo", "mal", "demo@2026-05-01", "mal@2024-02-29", "a-list-2"])
 def test_sites_that_there_are_can_be_opened(root: str, site: str) -> None:
     declare(root, "a-list-2")
 
@@ -532,8 +532,20 @@ def test_imports_are_found_by_what_they_declare(root: str) -> None:
 
     assert sites(UPath(root)) == ["demo", "mal", "anilist", "kitsu"]
     assert open_lake(root, "kitsu").imported() == {"scores": ["kitsu"]}
-    assert open_lake(root, "kitsu@2026-01-01").imported() == {"scores": ["kitsu"]}
     assert open_lake(root, "demo").imported() is None
+
+
+def test_an_import_has_no_past_to_look_back_on(root: str) -> None:
+    declare(root, "old")
+
+    with pytest.raises(SettingError) as wrong:
+        open_lake(root, "old@2026-05-01")
+
+    assert wrong.value.what == "old is an import: it has no history to look back on, such as at 2026-05-01"
+    assert (wrong.value.where, wrong.value.fix) == (
+        "ANIPOP_SITE",
+        "set ANIPOP_SITE to old, or look back on demo or mal",
+    )
 
 
 @pytest.mark.parametrize("content", ['{"scores": ', "3", ""])

@@ -8,7 +8,7 @@ import pytest
 from anipop_pipeline.stages import networks
 from anipop_pipeline.stages.networks import Design, Schedule
 
-LINE = Design({"x": ()}, (16,), tanh_layers=1, dropout=0.0)
+LINE = Design({"x": ()}, (16,), tanh_layers=1)
 QUICK = Schedule(epochs=60, batch=32, rate=1e-2, patience=60)
 
 
@@ -77,7 +77,7 @@ def test_held_out_rows_teach_nothing() -> None:
 
 def test_the_same_seed_gives_the_same_weights_and_another_seed_others() -> None:
     inputs, label, held = doubled()
-    design, short = replace(LINE, dropout=0.2), replace(QUICK, epochs=3)
+    design, short = replace(LINE, head_dropout=0.2), replace(QUICK, epochs=3)
 
     one, same, other = (networks.train(design, short, inputs, label, held, seed) for seed in (1, 1, 2))
 
@@ -169,7 +169,7 @@ def test_branches_of_different_widths_meet_in_one_head() -> None:
 
     trained = networks.train(design, Schedule(epochs=1), inputs, chance.normal(size=40), np.arange(40) < 8, seed=1)
 
-    assert trained.network.head[1].in_features == 12 + 4 + 64
+    assert trained.network.head[0].in_features == 12 + 4 + 64
     assert trained.predict(inputs, 16).shape == (40,)
 
 
@@ -184,3 +184,71 @@ def test_the_published_head_has_the_layers_of_the_published_code() -> None:
     curves = [type(layer).__name__ for layer in network.head if isinstance(layer, nn.Tanh | nn.ReLU)]
     assert widths == [1536, 768, 384, 192, 96, 48, 24, 12, 6]
     assert curves == ["Tanh"] * 3 + ["ReLU"] * 5
+
+
+def test_without_a_choice_the_last_epoch_is_kept_and_validation_rows_change_nothing() -> None:
+    inputs, label, held = noisy()
+    last = Schedule(epochs=30, batch=8, rate=1e-2, patience=1, keep_best=False)
+    design = replace(LINE, head=(64, 64))
+
+    watched = networks.train(design, last, inputs, label, held, seed=1)
+    alone = networks.train(design, last, {"x": inputs["x"][~held]}, label[~held], np.zeros((~held).sum(), bool), 1)
+
+    errors = [judged for _, _, judged in watched.history]
+    found = np.mean((watched.predict({"x": inputs["x"][held]}, 8) - label[held]) ** 2)
+    assert len(errors) == 30
+    assert found == pytest.approx(errors[-1], rel=1e-5)
+    assert min(errors) < errors[-1]
+    assert all(np.isnan(judged) for _, _, judged in alone.history)
+    assert watched.history[0][1] > watched.history[-1][1]
+
+
+def test_a_start_that_is_not_set_is_the_one_that_torch_draws() -> None:
+    import torch
+
+    inputs, label, held = doubled()
+    still = replace(QUICK, epochs=1, rate=0.0)
+
+    cold = networks.train(LINE, still, inputs, label + 5, held, seed=1, from_mean=False, redraw=False)
+    warm = networks.train(LINE, still, inputs, label + 5, held, seed=1)
+
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(1)
+        drawn = networks.Regressor(LINE, {"x": 1})
+    np.testing.assert_array_equal(flat(cold), flat(networks.Trained(drawn)))
+    assert warm.network.head[-1].bias.item() == pytest.approx((label + 5)[~held].mean())
+
+
+def test_a_dead_start_is_drawn_again_only_where_asked() -> None:
+    inputs, label, held = doubled()
+    narrow = Design({"x": ()}, (1, 1), tanh_layers=0)  # two relu units in a row: most draws are silent
+    still = Schedule(epochs=1, rate=0.0)
+
+    answers = [
+        [
+            np.ptp(networks.train(narrow, still, inputs, label, held, seed, redraw=redraw).predict(inputs, 200))
+            for seed in range(12)
+        ]
+        for redraw in (False, True)
+    ]
+
+    assert 0.0 in answers[0]
+    assert 0.0 not in answers[1]
+
+
+def test_a_branch_ends_in_a_curve_unless_it_is_named_linear() -> None:
+    design = Design({"table": (8,), "characters": (8, 4)}, (6,), tanh_layers=0, head_dropout=0.3)
+
+    network = networks.Regressor(design, {"table": 3, "characters": 5})
+
+    def named(part: object) -> list[str]:
+        return [type(layer).__name__ for layer in part]  # type: ignore[attr-defined]
+
+    assert named(network.branches["table"]) == ["Dropout", "Linear", "Tanh"]
+    assert named(network.branches["characters"]) == ["Dropout", "Linear", "Tanh", "Dropout", "Linear"]
+    assert named(network.head) == ["Dropout", "Linear", "ReLU", "Linear"]
+    assert named(networks.Regressor(replace(design, head_dropout=0.0), {"table": 3, "characters": 5}).head) == [
+        "Linear",
+        "ReLU",
+        "Linear",
+    ]

@@ -109,6 +109,28 @@ def test_a_second_run_asks_the_site_for_nothing_and_computes_no_vector(lake: Pat
     assert result.asset_materializations_for_node("synopsis_embeddings")[0].metadata["computed"].value == 0
 
 
+def test_manifests_say_how_complete_each_crawl_step_was(lake: Path) -> None:
+    here = opened(lake)
+
+    for name in ("anime_index", "anime_pages", "character_pages", "portraits", "posters"):
+        notes = here.manifest(name).notes
+        assert notes["complete"] is True, name
+        assert notes["answered"] == notes["wanted"] > 0, name
+
+
+def test_a_budget_binds_each_step_and_what_is_left_out_stands_in_the_manifest(tmp_path: Path) -> None:
+    short = {"anime_index": {"budget": 1}, "anime_pages": {"budget": 10, "workers": 1, "pages_at_once": 3}}
+
+    materialise(tmp_path, "anime_index", "anime_pages", dials=short)
+
+    here = opened(tmp_path)
+    index, pages = here.manifest("anime_index").notes, here.manifest("anime_pages").notes
+    assert (index["wanted"], index["asked"], index["complete"]) == (2, 1, False)
+    assert (pages["asked"], pages["answered"], pages["complete"]) == (10, 10, False)
+    assert set(here.load_table("anime_pages")["kind"]) == {"anime"}  # nothing was left for the characters
+    assert here.load_table("anime_index").height == 50
+
+
 def test_metrics_alone_can_be_made_again(lake: Path) -> None:
     before = opened(lake).manifest("metrics").digest
 

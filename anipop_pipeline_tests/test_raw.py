@@ -19,7 +19,7 @@ from polars.testing import assert_frame_equal
 from upath import UPath
 
 from anipop_pipeline import raw
-from anipop_pipeline.errors import Blocked, CorruptFile, LakeError, LeaseTaken
+from anipop_pipeline.errors import Blocked, CorruptFile, LakeError, LeaseTaken, SettingError
 from anipop_pipeline.lake import open_lake
 from anipop_pipeline.raw import LEASE, RawStore
 from anipop_pipeline.stages import archive
@@ -413,6 +413,47 @@ def test_a_segment_that_cannot_be_indexed_is_named(store: RawStore) -> None:
         store.recover()
 
     assert corrupt.value.where.startswith(str(store.folder / "000000.warc.gz"))
+
+
+# Whose pages these are
+
+
+def test_pages_belong_to_the_source_that_came_first(store: RawStore) -> None:
+    store.claim("one")
+    store.keep([page(1)])
+    store.claim("one")
+
+    with pytest.raises(SettingError, match="are of one, not of another"):
+        store.claim("another")
+
+
+def test_pages_of_which_nothing_says_whose_they_are_are_not_claimed_by_who_comes_first(store: RawStore) -> None:
+    store.keep([page(1)])
+
+    with pytest.raises(LakeError) as refused:
+        store.claim("one")
+
+    assert refused.value.what == "nothing says whose the raw pages of demo are"
+    assert refused.value.where == str(store.folder / "source.json")
+    assert refused.value.fix.endswith("or delete this site's folder")
+    assert not (store.folder / "source.json").exists()
+    (store.folder / "source.json").write_text('{"source": "one"}')  # what the message says
+    assert '{"source": "one"}' in refused.value.fix
+    store.claim("one")
+
+
+@pytest.mark.parametrize("content", ['{"sou', "", "3", "{}"])
+def test_a_broken_statement_of_the_source_is_named_and_its_fix_mends_it(store: RawStore, content: str) -> None:
+    store.claim("one")
+    (store.folder / "source.json").write_text(content)
+
+    with pytest.raises(CorruptFile) as corrupt:
+        store.claim("one")
+
+    assert corrupt.value.where == str(store.folder / "source.json")
+    assert corrupt.value.fix.startswith("delete that file")
+    (store.folder / "source.json").unlink()
+    store.claim("one")
 
 
 # The lease

@@ -11,14 +11,14 @@ import polars as pl
 
 from anipop_pipeline import crawling
 from anipop_pipeline.assets.absence import asset
-from anipop_pipeline.config import CrawlConfig, ParseConfig
+from anipop_pipeline.config import CrawlAndParseConfig, CrawlConfig, ParseConfig
 from anipop_pipeline.lake import Folder
 from anipop_pipeline.raw import RawStore
 from anipop_pipeline.resources import EngineResource, LakeResource, SiteResource
 from anipop_pipeline.stages import parse
 from anipop_pipeline.stages.fetch import Request
 from anipop_pipeline.stages.parse.batches import READINGS
-from anipop_pipeline.stages.tables.pages import AnimeIndex, PageIndex, ParseRejects
+from anipop_pipeline.stages.tables.pages import NOT_ON_SITE, AnimeIndex, PageIndex, ParseRejects
 
 SECONDS_BETWEEN_NEWS = 5.0
 OWNERS = {"url": pl.String, "kind": pl.String, "id": pl.Int64}
@@ -27,20 +27,22 @@ OWNERS = {"url": pl.String, "kind": pl.String, "id": pl.Int64}
 @asset("pages", on_import="absent", kinds=("warc",))
 def anime_index(
     context: dg.AssetExecutionContext, lake: LakeResource, site: SiteResource, config: CrawlConfig
-) -> dg.MaterializeResult[pl.DataFrame]:
+) -> dg.MaterializeResult[Folder]:
     """One row for each anime that the site's top list names."""
-    store, pages = lake.store(), 0
     rows: list[dict[str, Any]] = []
-    url: str | None = f"{crawling.base_of(site.site)}/topanime.php"
+
+    def read(body: bytes, url: str) -> str | None:
+        listed, onward = parse.listing(body, url)
+        rows.extend(listed)
+        return onward
+
+    top = Request(f"{crawling.base_of(site.site)}/topanime.php", "listing", None)
     with site.visit(config.requests_per_second) as visit:
-        while url is not None and not 0 < config.first_pages <= pages:
-            found = crawling.bring(visit, store, [Request(url, "listing", None)], config, lambda _done, _total: None)
-            listed, url = parse.listing(_body(store, found.rows), url) if found.rows.height else ([], None)
-            rows, pages = rows + listed, pages + 1
-    context.log.info(f"{pages} pages of the top list name {len(rows)} anime")
+        brought = crawling.Step(visit, lake.store(), config).bring_chain(top, read, longest=config.first_pages)
+    context.log.info(f"{brought.rows.height} pages of the top list name {len(rows)} anime")
     frame = pl.DataFrame(rows, schema={"anime_id": pl.Int64, "url": pl.String, "title": pl.String}, orient="row")
     listed_once = frame.unique("anime_id", keep="first", maintain_order=True).with_row_index("position")
-    return dg.MaterializeResult(value=AnimeIndex.validate(listed_once.select(AnimeIndex.column_names()), cast=True))
+    return _crawled(AnimeIndex.validate(listed_once.select(AnimeIndex.column_names()), cast=True), brought)
 
 
 @asset("pages", on_import="absent", kinds=("warc",))
@@ -50,20 +52,18 @@ def anime_pages(
     lake: LakeResource,
     site: SiteResource,
     engine: EngineResource,
-    config: CrawlConfig,
-) -> dg.MaterializeResult[pl.DataFrame]:
+    config: CrawlAndParseConfig,
+) -> dg.MaterializeResult[Folder]:
     """One row for each archived page of an anime, and of its characters where it has a score and a synopsis."""
     store = lake.store()
     wanted = [Request(url, "anime", anime_id) for url, anime_id in anime_index.select("url", "anime_id").iter_rows()]
     with site.visit(config.requests_per_second) as visit:
-        first = crawling.bring(visit, store, wanted, config, _shown(context, "anime pages"))
-        scored = _usable(_parse(store, engine, ParseConfig(), "anime", first.rows).table())
+        step = crawling.Step(visit, store, config)
+        first = step.bring(wanted, _shown(context, "anime pages"))
+        scored = _usable(_parse(store, engine, config, "anime", first.rows).table())
         further = [Request(f"{url}/characters", "anime_characters", number) for url, number in scored.iter_rows()]
-        second = crawling.bring(visit, store, further, config, _shown(context, "character lists"))
-    both = crawling.Brought(
-        pl.concat([first.rows, second.rows]), first.wanted + second.wanted, first.asked + second.asked
-    )
-    return dg.MaterializeResult(value=PageIndex.validate(both.rows), metadata=both.facts())
+        both = first + step.bring(further, _shown(context, "character lists"))
+    return _crawled(PageIndex.validate(both.rows), both)
 
 
 @asset("pages", on_import="keep")
@@ -86,13 +86,13 @@ def roles(
 @asset("pages", on_import="absent", kinds=("warc",))
 def character_pages(
     context: dg.AssetExecutionContext, roles: pl.DataFrame, lake: LakeResource, site: SiteResource, config: CrawlConfig
-) -> dg.MaterializeResult[pl.DataFrame]:
+) -> dg.MaterializeResult[Folder]:
     """One row for each archived page of a main character."""
     main = roles.filter(pl.col("role") == "main").unique("character_id", keep="first").sort("character_id")
     wanted = [Request(url, "character", number) for url, number in main.select("url", "character_id").iter_rows()]
     with site.visit(config.requests_per_second) as visit:
-        brought = crawling.bring(visit, lake.store(), wanted, config, _shown(context, "character pages"))
-    return dg.MaterializeResult(value=PageIndex.validate(brought.rows), metadata=brought.facts())
+        brought = crawling.Step(visit, lake.store(), config).bring(wanted, _shown(context, "character pages"))
+    return _crawled(PageIndex.validate(brought.rows), brought)
 
 
 @asset("pages", on_import="keep")
@@ -110,7 +110,7 @@ def portraits(
     lake: LakeResource,
     site: SiteResource,
     engine: EngineResource,
-    config: CrawlConfig,
+    config: CrawlAndParseConfig,
 ) -> dg.MaterializeResult[Folder]:
     """One row for each portrait of a described main character, with the picture inside."""
     usable = characters.filter(pl.col("description").is_not_null() & pl.col("portrait_url").is_not_null())
@@ -126,7 +126,7 @@ def posters(
     lake: LakeResource,
     site: SiteResource,
     engine: EngineResource,
-    config: CrawlConfig,
+    config: CrawlAndParseConfig,
 ) -> dg.MaterializeResult[Folder]:
     """One row for each poster of an anime that has a score and a synopsis, with the picture inside."""
     usable = anime.filter(pl.col("poster_url").is_not_null()).join(_usable(anime), on="anime_id", how="semi")
@@ -183,10 +183,10 @@ def _of_kind(rows: pl.DataFrame, kind: str) -> pl.DataFrame:
     return rows.filter(pl.col("kind") == kind)
 
 
-def _body(store: RawStore, rows: pl.DataFrame) -> bytes:
-    page = next(iter(store.pages(rows, at_once=1)))
-    body: bytes = page["body"][0].as_py()
-    return body
+def _crawled(table: pl.DataFrame, brought: crawling.Brought) -> dg.MaterializeResult[Folder]:
+    """Return a table of pages; how complete it is stands in its manifest, too, which is all that others read."""
+    facts = brought.facts()
+    return dg.MaterializeResult(value=Folder({"table.parquet": table}, notes=facts), metadata=facts)
 
 
 def _pictures(
@@ -194,16 +194,17 @@ def _pictures(
     lake: LakeResource,
     site: SiteResource,
     engine: EngineResource,
-    config: CrawlConfig,
+    config: CrawlAndParseConfig,
     wanted: list[Request],
     what: str,
 ) -> dg.MaterializeResult[Folder]:
     """Fetch pictures and put them into a table; a picture that several want is fetched once."""
     with site.visit(config.requests_per_second) as visit:
-        brought = crawling.bring(visit, lake.store(), wanted, config, _shown(context, what))
+        brought = crawling.Step(visit, lake.store(), config).bring(wanted, _shown(context, what))
     owners = pl.DataFrame([(r.url, r.kind, r.id) for r in wanted], schema=OWNERS, orient="row")
     rows = owners.join(brought.rows.drop("kind", "id"), on="url", how="inner", validate="m:1")
-    folder = _parse(lake.store(), engine, ParseConfig(), what.removesuffix("s"), rows)
+    parsed = _parse(lake.store(), engine, config, what.removesuffix("s"), rows)
+    folder = Folder(parsed.files, notes={**parsed.notes, **brought.facts()})
     return dg.MaterializeResult(value=folder, metadata={**brought.facts(), **_rejected(folder)})
 
 
@@ -216,7 +217,7 @@ def _parse(store: RawStore, engine: EngineResource, dials: ParseConfig, kind: st
     )
     kept, rejects = parse.collect(kind, parsed)
     missing = rows.filter(pl.col("outcome") == "missing").select(
-        table=pl.lit(READINGS[kind].table), url="url", id="id", field=None, reason=pl.lit("the site has no such page")
+        table=pl.lit(READINGS[kind].table), url="url", id="id", field=None, reason=pl.lit(NOT_ON_SITE)
     )
     rejects = pl.concat([rejects, missing.cast(rejects.schema)]).sort("table", "id", "url", "reason")
     return Folder({"table.parquet": kept, "rejects.parquet": rejects}, notes={"pages": rows.height})

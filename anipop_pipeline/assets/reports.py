@@ -18,7 +18,7 @@ from anipop_pipeline.demo import world
 from anipop_pipeline.lake import Folder, reason_absent
 from anipop_pipeline.resources import SiteResource
 from anipop_pipeline.stages import audit as audits
-from anipop_pipeline.stages import card, train
+from anipop_pipeline.stages import card
 from anipop_pipeline.stages import comparables as nearness
 from anipop_pipeline.stages import metrics as judging
 from anipop_pipeline.stages import report as telling
@@ -82,10 +82,9 @@ def audit(
     is_test = (rows["part"] == "test").to_numpy()
     baselines = {name: _answers(inputs[f"model_{name}"], rows["anime_id"].filter(is_test)) for name in BASELINES}
     table = audits.audit(
-        material(audits.AUDITED, inputs, config.picture_side),
-        rows["score"].to_numpy(),
-        is_test,
-        train.Settings(config.seed, config.audit_epochs, config.cheap_repeats),
+        audits.Rows(material(audits.AUDITED, inputs, config.picture_side), rows["score"].to_numpy(), is_test),
+        config.seed,
+        config.audit_epochs,
         baselines,
         lambda done, total: context.log.debug(f"variant {done} of {total}"),
     )

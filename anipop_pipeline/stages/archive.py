@@ -125,14 +125,6 @@ def append(stream: BinaryIO, exchange: Exchange) -> tuple[int, int]:
     return _write(stream, member)
 
 
-def append_info(stream: BinaryIO, *, software: str, at: datetime) -> tuple[int, int]:
-    """Write the warcinfo record that opens a segment and return its offset and its length."""
-    payload = f"software: {software}\r\nformat: WARC File Format 1.1\r\n".encode()
-    record_id = f"<urn:uuid:{uuid5(NAMESPACE_URL, f'warcinfo {software} {at.isoformat()}')}>"
-    headers = {"WARC-Record-ID": record_id, "WARC-Date": _warc_date(at)}
-    return _write(stream, _member("warcinfo", "", payload, headers, content_type="application/warc-fields"))
-
-
 def read(stream: BinaryIO, offset: int) -> Exchange:
     """Return the exchange whose record starts at the offset."""
     stream.seek(offset)

@@ -139,7 +139,7 @@ _ALL = [
     ),
     Experiment(
         "synopsis",
-        "GPT-2's vector of the synopsis into the paper's regressor, trained properly.",
+        "GPT-2's vector of the synopsis, GPT-2 frozen where the paper tuned it, into a regressor like the paper's.",
         "concept",
         "network",
         ("synopsis",),
@@ -148,7 +148,7 @@ _ALL = [
     ),
     Experiment(
         "descriptions",
-        "GPT-2's vectors of the main characters' descriptions into the paper's regressor.",
+        "The frozen GPT-2's vectors of the main characters' descriptions into a regressor like the paper's.",
         "concept",
         "network",
         ("descriptions",),
@@ -157,7 +157,7 @@ _ALL = [
     ),
     Experiment(
         "portraits",
-        "ResNet-50's vectors of the main characters' portraits, all channels, into the paper's regressor.",
+        "The frozen ResNet-50's vectors of the main characters' portraits, all channels, into the paper's regressor.",
         "concept",
         "network",
         ("portraits",),
@@ -174,7 +174,7 @@ _ALL = [
     ),
     Experiment(
         "full",
-        "Synopsis, descriptions and portraits together, as in the paper's best model, trained properly.",
+        "Synopsis, descriptions and portraits together, the inputs of the paper's best model, on frozen encoders.",
         "concept",
         "network",
         ("synopsis", "descriptions", "portraits"),

@@ -68,7 +68,6 @@ class SiteManners:
     tries: int = 5
     patience_seconds: float = 900.0
     timeout_seconds: float = 30.0
-    min_bytes: int = 1
     max_bytes: int = 16 * 2**20
     max_bytes_by_kind: Mapping[str, int] = field(default_factory=lambda: {"robots": 2**19})
 
@@ -101,18 +100,32 @@ def crawl(
     progress: Callable[[int, int | None], None] = lambda _done, _total: None,
     budget: int | None = None,
 ) -> Iterator[Exchange]:
-    """Yield the exchange of each request in order, robots.txt of a host before its first page.
+    """Yield the exchange of each request in order, asked by a visitor of its own.
 
-    At most `budget` requests of the list are asked; robots.txt and repeated attempts do not count. `progress` hears how
-    many are done and how many there are, if that is known.
-
-    Raises Blocked after the exchanges when the site asks us to stay away, Forbidden when robots.txt cannot be read or
-    does not allow an address.
+    At most `budget` requests of the list are asked; robots.txt and repeated attempts do not count.
     """
     wanted = requests if budget is None else islice(requests, budget)
     total = len(requests) if isinstance(requests, Sized) else None
     total = total if total is None or budget is None else min(total, budget)
-    visitor = _Visitor(session, manners, now, sleep, seed)
+    visitor = Visitor(session, manners, now, sleep, seed)
+    yield from ask(visitor, wanted, progress=progress, total=total)
+
+
+def ask(
+    visitor: "Visitor",
+    wanted: Iterable[Request],
+    *,
+    progress: Callable[[int, int | None], None] = lambda _done, _total: None,
+    total: int | None = None,
+) -> Iterator[Exchange]:
+    """Yield the exchange of each request in order, robots.txt of a host before the first page that the visitor asks.
+
+    A visitor may be given to several calls, one after another: they share one pace and what robots.txt said.
+    `progress` hears how many are done and how many there are, if that is known.
+
+    Raises Blocked after the exchanges when the site asks us to stay away, Forbidden when robots.txt cannot be read or
+    does not allow an address.
+    """
     block: Exchange | None = None
     done = 0
     for exchange in _in_order(visitor, wanted):
@@ -125,7 +138,7 @@ def crawl(
         raise Blocked(f"the site asks us to stay away: {block.reason}", where=block.url, fix=fix)
 
 
-def _in_order(visitor: "_Visitor", wanted: Iterable[Request]) -> Iterator[Exchange]:
+def _in_order(visitor: "Visitor", wanted: Iterable[Request]) -> Iterator[Exchange]:
     """Yield the results of a bounded window of visits; None is a visit that a block made needless."""
     parallel = visitor.manners.parallel
     window: deque[Future[Exchange | None]] = deque()
@@ -138,7 +151,8 @@ def _in_order(visitor: "_Visitor", wanted: Iterable[Request]) -> Iterator[Exchan
             while window:
                 yield from _settled(window.popleft())
         finally:
-            visitor.stop.set()
+            if window:  # left early: what is under way need not go on
+                visitor.stop.set()
 
 
 def _settled(visit: Future[Exchange | None]) -> Iterator[Exchange]:
@@ -148,9 +162,10 @@ def _settled(visit: Future[Exchange | None]) -> Iterator[Exchange]:
 
 
 def _visits(
-    visitor: "_Visitor", wanted: Iterable[Request], pool: ThreadPoolExecutor
+    visitor: "Visitor", wanted: Iterable[Request], pool: ThreadPoolExecutor
 ) -> Iterator[Future[Exchange | None]]:
-    yield from _robots(visitor, visitor.manners.base)
+    if urlsplit(visitor.manners.base).netloc not in visitor.rules:
+        yield from _robots(visitor, visitor.manners.base)
     for request in wanted:
         if visitor.stop.is_set():
             return
@@ -165,7 +180,7 @@ def _visits(
         yield pool.submit(visitor.visit, request)
 
 
-def _robots(visitor: "_Visitor", url: str) -> Iterator[Future[Exchange | None]]:
+def _robots(visitor: "Visitor", url: str) -> Iterator[Future[Exchange | None]]:
     """Read the robots.txt of the address's host: hand out the exchange, then learn its rules or stop."""
     address = urljoin(url, "/robots.txt")
     exchange = visitor.visit(Request(address, "robots", None))
@@ -225,8 +240,8 @@ class _Pace:
             self._sleep((turn - at).total_seconds())
 
 
-class _Visitor:
-    """What the threads of one crawl share: session, pace, rules, and the sign to stop."""
+class Visitor:
+    """What all requests of one step share, in any thread: session, pace, rules, and the sign to stop."""
 
     def __init__(
         self,
@@ -242,10 +257,12 @@ class _Visitor:
         self._pace = _Pace(manners, now, sleep)
 
     def learn(self, host: str, rules: Protego) -> None:
+        """Keep to the rules of a host from now on."""
         self._pace.slow_to(float(rules.crawl_delay(self.manners.user_agent) or 0))
         self.rules[host] = rules
 
     def may_ask(self, url: str) -> bool:
+        """Return whether the rules of the address's host are known and allow it."""
         rules = self.rules.get(urlsplit(url).netloc)
         return rules is not None and bool(rules.can_fetch(url, self.manners.user_agent))
 
@@ -257,6 +274,7 @@ class _Visitor:
         return "" if parts.netloc in self.manners.hosts else f"outside the allowed hosts: {url}"
 
     def refused(self, request: Request, reason: str) -> Exchange:
+        """Return what becomes of a request that is not made."""
         return Exchange(request.url, request.kind, request.id, self._now(), 0, "failed", reason=reason)
 
     def visit(self, request: Request) -> Exchange | None:
@@ -345,8 +363,8 @@ class _Visitor:
         except CorruptFile as error:
             return _Verdict("again", status, error.what)
         outcome, reason = ("missing", "") if status in GONE else recognised(request.kind, payload)
-        if outcome == "ok" and len(payload) < self.manners.min_bytes and request.kind != "robots":
-            return _Verdict("again", status, f"the body has fewer than {self.manners.min_bytes} bytes")
+        if outcome == "ok" and not payload and request.kind != "robots":
+            return _Verdict("again", status, "the body is empty")
         return _Verdict(outcome, status, reason, headers, body)
 
     def _read(self, response: http.Response, limit: int) -> bytes | None:

@@ -15,9 +15,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-# Paper A, Table 6: the final regressor, as in the authors' code (without the table's last layer of 3).
+# Paper A, Table 6: the final regressor, as in the authors' code: without the table's last layer of 3, relu from 96 on
+# where the paper says tanh, and with the dropout before it switched off.
 PUBLISHED_HEAD = (768, 384, 192, 96, 48, 24, 12, 6)
 PUBLISHED_TANH = 3  # layers up to 192 use tanh, those after it relu
+PUBLISHED_BRANCH = (768, 768)  # Paper A, Table 4: the character MLP, whose last layer is linear in the authors' code
 TRADITIONAL_HEAD = (1000, 500, 250, 100)  # Paper A, Table 5; tanh throughout
 FIRST_DRAWS = 20  # of first weights, until one lets the inputs through
 
@@ -29,13 +31,15 @@ class Design:
     branches: Mapping[str, tuple[int, ...]]
     head: tuple[int, ...]
     tanh_layers: int
-    dropout: float = 0.1
+    dropout: float = 0.1  # before each layer of a branch
+    head_dropout: float = 0.0  # before the head: printed in the paper, off in the authors' code
+    linear_ends: frozenset[str] = frozenset({"characters"})  # branches with no tanh after their last layer
     batch_softmax: bool = False
 
 
 @dataclass(frozen=True)
 class Schedule:
-    """How a network is trained."""
+    """How a network is trained: to its best epoch on the validation rows, or to its last, whatever they say."""
 
     epochs: int
     batch: int = 32
@@ -43,6 +47,7 @@ class Schedule:
     patience: int = 5
     shuffle: bool = True
     decay: float = 1e-2
+    keep_best: bool = True  # else the last epoch is kept, and there need not be validation rows
 
 
 @dataclass
@@ -92,7 +97,7 @@ class Regressor(nn.Module):
                 self.branches[name] = Pictures()
                 joined += 64
             else:
-                self.branches[name] = _branch(widths[name], hidden, design.dropout)
+                self.branches[name] = _branch(widths[name], hidden, design.dropout, name in design.linear_ends)
                 joined += hidden[-1] if hidden else widths[name]
         self.head = _head(joined, design)
 
@@ -104,16 +109,16 @@ class Regressor(nn.Module):
         return torch.softmax(answers, dim=0) if self.design.batch_softmax else answers
 
 
-def _branch(width: int, hidden: tuple[int, ...], dropout: float) -> nn.Module:
+def _branch(width: int, hidden: tuple[int, ...], dropout: float, linear_end: bool) -> nn.Module:
     layers: list[nn.Module] = []
     for after in hidden:
         layers += [nn.Dropout(dropout), nn.Linear(width, after), nn.Tanh()]
         width = after
-    return nn.Sequential(*layers)
+    return nn.Sequential(*(layers[:-1] if linear_end else layers))
 
 
 def _head(width: int, design: Design) -> nn.Module:
-    layers: list[nn.Module] = [nn.Dropout(design.dropout)]
+    layers: list[nn.Module] = [nn.Dropout(design.head_dropout)] if design.head_dropout else []
     for place, after in enumerate(design.head):
         layers += [nn.Linear(width, after), nn.Tanh() if place < design.tanh_layers else nn.ReLU()]
         width = after
@@ -127,13 +132,21 @@ def train(
     label: np.ndarray,
     validation: np.ndarray,
     seed: int,
+    *,
+    from_mean: bool = True,
+    redraw: bool = True,
 ) -> Trained:
-    """Return a network fitted on the rows outside `validation`, in the state that judged those best."""
+    """Return a network fitted on the rows outside `validation`, in the state that judged those best, or its last.
+
+    It starts with the train labels' mean as its answer (`from_mean`) and from weights that let the inputs through
+    (`redraw`); without these it starts as torch draws it.
+    """
     with torch.random.fork_rng(devices=[]), one_thread():
         torch.manual_seed(seed)
-        network = _awake(design, inputs, ~validation)
-        with torch.no_grad():
-            cast("nn.Linear", network.head[-1]).bias.fill_(float(label[~validation].mean()))  # type: ignore[index]  # head is a Sequential
+        network = _awake(design, inputs, ~validation, draws=FIRST_DRAWS if redraw else 1)
+        if from_mean:
+            with torch.no_grad():
+                cast("nn.Linear", network.head[-1]).bias.fill_(float(label[~validation].mean()))  # type: ignore[index]  # head is a Sequential
         return _fit(network, schedule, inputs, label, validation, seed)
 
 
@@ -148,15 +161,15 @@ def one_thread() -> Iterator[None]:
         torch.set_num_threads(threads)
 
 
-def _awake(design: Design, inputs: Mapping[str, np.ndarray], rows: np.ndarray) -> Regressor:
-    """Return a fresh network whose answers differ from row to row.
+def _awake(design: Design, inputs: Mapping[str, np.ndarray], rows: np.ndarray, *, draws: int) -> Regressor:
+    """Return a fresh network whose answers differ from row to row, if one comes within `draws`.
 
     The published head ends in few relu units. About one draw in thirty leaves all of them silent for every input: such
     a network has no gradient and answers the same for ever, so it is drawn again.
     """
     widths = {name: int(values.shape[1]) for name, values in inputs.items()}
     some = {name: values[rows][:64] for name, values in inputs.items()}
-    for _ in range(FIRST_DRAWS):
+    for _ in range(draws):
         network = Regressor(design, widths)
         if np.ptp(Trained(network).predict(some, 64)) > 0:
             break
@@ -179,7 +192,7 @@ def _fit(
     slope = torch.optim.lr_scheduler.LinearLR(optimiser, start_factor=1.0, end_factor=0.0, total_iters=steps)
     order = np.random.default_rng(seed)
     trained = Trained(network)
-    best, best_state, waited = float("inf"), deepcopy(network.state_dict()), 0
+    best, best_state, waited = float("inf"), None, 0
     for epoch in range(1, schedule.epochs + 1):
         network.train()
         losses = []
@@ -193,13 +206,16 @@ def _fit(
             losses.append(loss.item() * len(rows))
         judged = _error(trained, inputs, label, outside, schedule.batch)
         trained.history.append((epoch, sum(losses) / len(inside), judged))
+        if not schedule.keep_best:
+            continue
         if judged < best:
             best, best_state, waited = judged, deepcopy(network.state_dict()), 0
         else:
             waited += 1
         if waited >= schedule.patience:
             break
-    network.load_state_dict(best_state)
+    if best_state is not None:
+        network.load_state_dict(best_state)
     return trained
 
 
@@ -211,6 +227,8 @@ def _batches(rows: np.ndarray, schedule: Schedule, order: np.random.Generator) -
 def _error(
     trained: Trained, inputs: Mapping[str, np.ndarray], label: np.ndarray, rows: np.ndarray, batch: int
 ) -> float:
+    if not len(rows):
+        return float("nan")
     answers = trained.predict({name: values[rows] for name, values in inputs.items()}, batch)
     return float(np.mean((answers - label[rows]) ** 2))
 

@@ -9,6 +9,7 @@ import polars as pl
 OUTCOMES = ["ok", "missing", "blocked", "failed"]
 PAGE_KINDS = ["robots", "listing", "anime", "anime_characters", "character", "portrait", "poster"]
 CREDITS = ["rewrite", "source", "none"]
+NOT_ON_SITE = "the site has no such page"  # the reason of a reject that no parser has seen
 
 
 class PageIndex(dy.Schema):
