@@ -173,7 +173,7 @@ class TrainConfig(Dials):
     seed: int = Field(default=42, description="Seed of every fit.")
     epochs: int = Field(default=30, ge=1, le=1000, description="Most epochs of a neural fit; it stops early.")
     audit_epochs: int = Field(
-        default=10, ge=1, le=30, description="Most epochs of an audited fit; the paper's benchmark ran 30, others 5."
+        default=6, ge=1, le=30, description="Most epochs of an audited fit; the paper's benchmark ran 30, others 5."
     )
     cheap_repeats: int = Field(default=30, ge=1, le=1000, description="Split seeds that the cheap experiments run on.")
     picture_side: int = Field(

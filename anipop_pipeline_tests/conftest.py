@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 from upath import UPath
 
+from .whole_graph import materialise
+
 REAL = Path(__file__).resolve().parents[2] / "shared" / "real"
 
 
@@ -31,3 +33,11 @@ def root(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     yield root
     if UPath(root).exists():
         UPath(root).fs.rm(UPath(root).path, recursive=True)
+
+
+@pytest.fixture(scope="session")
+def filled_lake(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a lake that the whole graph has filled once; a test that harms it works on a copy."""
+    folder = tmp_path_factory.mktemp("filled")
+    materialise(folder)
+    return folder

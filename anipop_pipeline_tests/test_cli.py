@@ -10,11 +10,14 @@ import subprocess
 import sys
 import time
 import urllib.request
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from anipop_pipeline import cli
+
+from .whole_graph import copied
 
 ROOT = Path(__file__).resolve().parents[1]
 BIN = Path(sys.executable).parent
@@ -120,6 +123,80 @@ def test_a_pitch_that_is_not_there_is_named(crawled: Path, capsys: pytest.Captur
     assert "To mend it" in capsys.readouterr().err
 
 
+def test_a_pitch_is_answered_on_the_terminal(filled_lake: Path, tmp_path: Path) -> None:
+    (tmp_path / "my.toml").write_text(anipop("pitch", "new").stdout)
+
+    said = anipop("predict", str(tmp_path / "my.toml"), ANIPOP_LAKE=str(filled_lake))
+
+    assert said.returncode == 0, said.stderr
+    assert "DEMO, INVENTED TITLES" in said.stdout
+
+
+def test_a_summary_shows_the_results_and_where_the_report_lies(filled_lake: Path) -> None:
+    said = anipop("summary", ANIPOP_LAKE=str(filled_lake))
+
+    assert said.returncode == 0, said.stderr
+    assert "tfidf_ridge" in said.stdout
+    assert Path(said.stdout.rpartition("Report: ")[2].strip()).exists()
+
+
+def harm_table(lake: Path) -> Path:
+    (table,) = (lake / "demo" / "tables" / "clusters").glob("*/table.parquet")
+    return table
+
+
+def harm_manifest(lake: Path) -> Path:
+    return lake / "demo" / "tables" / "clusters" / "manifest.json"
+
+
+def harm_segment(lake: Path) -> Path:
+    return lake / "demo" / "raw" / "000001.warc.gz"
+
+
+@pytest.mark.parametrize(
+    ("victim", "asset"), [(harm_table, "splits"), (harm_manifest, "splits"), (harm_segment, "anime")]
+)
+def test_a_damaged_file_is_named_and_nothing_in_the_lake_changes(
+    filled_lake: Path, tmp_path: Path, victim: Callable[[Path], Path], asset: str
+) -> None:
+    copied(filled_lake, tmp_path)
+    harmed = victim(tmp_path)
+    harmed.write_bytes(b"PAR1 no longer what it was")
+    before = contents(tmp_path)
+
+    said = anipop("run", "--select", asset, ANIPOP_LAKE=str(tmp_path), DAGSTER_HOME="")
+
+    assert said.returncode == 1
+    assert str(harmed) in said.stderr
+    assert "To mend it: " in said.stderr
+    assert "Traceback" not in said.stderr
+    assert contents(tmp_path) == before
+
+
+def test_a_model_that_does_not_exist_is_named_and_nothing_in_the_lake_changes(
+    filled_lake: Path, tmp_path: Path
+) -> None:
+    lake, here = tmp_path / "lake", tmp_path / "here"
+    copied(filled_lake, lake)
+    here.mkdir()
+    (here / "anipop.toml").write_text('[EncoderConfig]\ntext_model = "nobody/no-such-model"\n')
+    before = contents(lake)
+
+    said = subprocess.run(
+        [sys.executable, "-m", "anipop_pipeline.cli", "run", "--select", "synopsis_embeddings"],
+        cwd=here,
+        env={**os.environ, "ANIPOP_LAKE": str(lake), "DAGSTER_HOME": "", "HF_HUB_OFFLINE": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert said.returncode == 1
+    assert "'nobody/no-such-model' cannot be loaded" in said.stderr
+    assert "To mend it: name a model id that exists" in said.stderr
+    assert contents(lake) == before
+
+
 def test_an_example_of_a_pitch_can_be_read_back(tmp_path: Path) -> None:
     from anipop_pipeline.stages.pitch import read_pitch
 
@@ -158,8 +235,8 @@ def typed(shell: Path, command: str, lake: Path) -> subprocess.CompletedProcess[
     )
 
 
-def test_materialize_typed_literally_works_after_activation(shell: Path, crawled: Path) -> None:
-    said = typed(shell, "dagster asset materialize --select anime_index", crawled)
+def test_materialize_typed_literally_works_after_activation(shell: Path, filled_lake: Path) -> None:
+    said = typed(shell, "dagster asset materialize --select metrics", filled_lake)
 
     assert said.returncode == 0, said.stderr
     assert "DEBUG" not in said.stderr

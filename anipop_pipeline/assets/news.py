@@ -18,7 +18,7 @@ def shown(context: dg.AssetExecutionContext, what: str) -> Callable[[int, int | 
     def show(done: int, total: int | None) -> None:
         nonlocal last
         now = time.monotonic()
-        if now - last >= SECONDS_BETWEEN and total:
+        if now - last >= SECONDS_BETWEEN and total and done < total:
             last = now
             left = (now - started) * (total - done) / max(done, 1)
             context.log.info(f"{what}: {done} of {total}, about {left:.0f} s left")

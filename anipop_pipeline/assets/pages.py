@@ -3,7 +3,6 @@
 Belongs here: which pages each step wants. Does not: manners (fetch), reading HTML (parse).
 """
 
-import time
 from typing import Any
 
 import dagster as dg
@@ -11,6 +10,7 @@ import polars as pl
 
 from anipop_pipeline import crawling
 from anipop_pipeline.assets.absence import asset
+from anipop_pipeline.assets.news import shown
 from anipop_pipeline.config import CrawlAndParseConfig, CrawlConfig, ParseConfig
 from anipop_pipeline.lake import Folder
 from anipop_pipeline.raw import RawStore
@@ -20,7 +20,6 @@ from anipop_pipeline.stages.fetch import Request
 from anipop_pipeline.stages.parse.batches import READINGS
 from anipop_pipeline.stages.tables.pages import NOT_ON_SITE, AnimeIndex, PageIndex, ParseRejects
 
-SECONDS_BETWEEN_NEWS = 5.0
 OWNERS = {"url": pl.String, "kind": pl.String, "id": pl.Int64}
 
 
@@ -59,10 +58,10 @@ def anime_pages(
     wanted = [Request(url, "anime", anime_id) for url, anime_id in anime_index.select("url", "anime_id").iter_rows()]
     with site.visit(config.requests_per_second) as visit:
         step = crawling.Step(visit, store, config)
-        first = step.bring(wanted, _shown(context, "anime pages"))
+        first = step.bring(wanted, shown(context, "anime pages"))
         scored = _usable(_parse(store, engine, config, "anime", first.rows).table())
         further = [Request(f"{url}/characters", "anime_characters", number) for url, number in scored.iter_rows()]
-        both = first + step.bring(further, _shown(context, "character lists"))
+        both = first + step.bring(further, shown(context, "character lists"))
     return _crawled(PageIndex.validate(both.rows), both)
 
 
@@ -91,7 +90,7 @@ def character_pages(
     main = roles.filter(pl.col("role") == "main").unique("character_id", keep="first").sort("character_id")
     wanted = [Request(url, "character", number) for url, number in main.select("url", "character_id").iter_rows()]
     with site.visit(config.requests_per_second) as visit:
-        brought = crawling.Step(visit, lake.store(), config).bring(wanted, _shown(context, "character pages"))
+        brought = crawling.Step(visit, lake.store(), config).bring(wanted, shown(context, "character pages"))
     return _crawled(PageIndex.validate(brought.rows), brought)
 
 
@@ -158,21 +157,6 @@ ASSETS = [
 ]
 
 
-def _shown(context: dg.AssetExecutionContext, what: str) -> crawling.Progress:
-    """Return a progress that says in the log, every few seconds, how far a crawl is and when it will end."""
-    started = last = time.monotonic()
-
-    def show(done: int, total: int | None) -> None:
-        nonlocal last
-        now = time.monotonic()
-        if now - last >= SECONDS_BETWEEN_NEWS and total:
-            last = now
-            left = (now - started) * (total - done) / max(done, 1)
-            context.log.info(f"{what}: {done} of {total}, about {left:.0f} s left")
-
-    return show
-
-
 def _usable(anime: pl.DataFrame) -> pl.DataFrame:
     """Return (url, anime_id) of those that the corpus can use: with a score and a synopsis."""
     told = anime.filter(pl.col("score").is_not_null() & pl.col("synopsis").is_not_null())
@@ -200,7 +184,7 @@ def _pictures(
 ) -> dg.MaterializeResult[Folder]:
     """Fetch pictures and put them into a table; a picture that several want is fetched once."""
     with site.visit(config.requests_per_second) as visit:
-        brought = crawling.Step(visit, lake.store(), config).bring(wanted, _shown(context, what))
+        brought = crawling.Step(visit, lake.store(), config).bring(wanted, shown(context, what))
     owners = pl.DataFrame([(r.url, r.kind, r.id) for r in wanted], schema=OWNERS, orient="row")
     rows = owners.join(brought.rows.drop("kind", "id"), on="url", how="inner", validate="m:1")
     parsed = _parse(lake.store(), engine, config, what.removesuffix("s"), rows)

@@ -22,6 +22,7 @@ PUBLISHED_TANH = 3  # layers up to 192 use tanh, those after it relu
 PUBLISHED_BRANCH = (768, 768)  # Paper A, Table 4: the character MLP, whose last layer is linear in the authors' code
 TRADITIONAL_HEAD = (1000, 500, 250, 100)  # Paper A, Table 5; tanh throughout
 FIRST_DRAWS = 20  # of first weights, until one lets the inputs through
+FAINT = 0.05  # what is left of the last layer's first weights: few rows cannot unlearn a loud start
 
 
 @dataclass(frozen=True)
@@ -138,15 +139,17 @@ def train(
 ) -> Trained:
     """Return a network fitted on the rows outside `validation`, in the state that judged those best, or its last.
 
-    It starts with the train labels' mean as its answer (`from_mean`) and from weights that let the inputs through
-    (`redraw`); without these it starts as torch draws it.
+    It starts with little but the train labels' mean as its answer (`from_mean`) and from weights that let the inputs
+    through (`redraw`); without these it starts as torch draws it.
     """
     with torch.random.fork_rng(devices=[]), one_thread():
         torch.manual_seed(seed)
         network = _awake(design, inputs, ~validation, draws=FIRST_DRAWS if redraw else 1)
         if from_mean:
+            last = cast("nn.Linear", network.head[-1])  # type: ignore[index]  # head is a Sequential
             with torch.no_grad():
-                cast("nn.Linear", network.head[-1]).bias.fill_(float(label[~validation].mean()))  # type: ignore[index]  # head is a Sequential
+                last.bias.fill_(float(label[~validation].mean()))
+                last.weight.mul_(FAINT)
         return _fit(network, schedule, inputs, label, validation, seed)
 
 
