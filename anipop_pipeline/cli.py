@@ -14,7 +14,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from anipop_pipeline import resources
 from anipop_pipeline.errors import AnipopError, PitchError, SettingError
 from anipop_pipeline.lake import CRAWLED, Lake, sites
 from anipop_pipeline.storage import staging, writing
@@ -90,7 +89,7 @@ def _run(parsed: argparse.Namespace) -> int:
         print("anipop: the run failed; what was finished is kept, and the next run goes on", file=sys.stderr)
         return 1
     print(f"Done in {time.monotonic() - started:.0f} s\n", file=sys.stderr)
-    return _summary(parsed) if lake.has("metrics") else 0
+    return _summary(parsed) if {"metrics", "report"} & set(keys) and lake.has("metrics") else 0
 
 
 def _selected(selection: str) -> list[str]:
@@ -114,11 +113,15 @@ def _instance() -> Iterator["DagsterInstance"]:
     """Give the instance below DAGSTER_HOME, so that the UI shows the run; without one, a fleeting one."""
     import dagster as dg
 
+    from anipop_pipeline import resources
+
     with dg.DagsterInstance.get() if resources.has_dagster_home() else dg.DagsterInstance.ephemeral() as instance:
         yield instance
 
 
 def _lake() -> Lake:
+    from anipop_pipeline import resources  # reads anipop.toml: a mistake in it is a message, not a traceback
+
     return resources.lake_of(resources.settings())
 
 

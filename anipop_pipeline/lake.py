@@ -12,7 +12,7 @@ import hashlib
 import json
 import re
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from io import BytesIO
@@ -324,13 +324,20 @@ def sites(root: UPath) -> list[str]:
     return [*CRAWLED, *imports]
 
 
-def merge_lineage(asset: str, inputs: Mapping[str, Manifest], lake: Lake) -> dict[str, str]:
-    """Return the digests of all ancestors; inputs that disagree about one raise MixedGenerations."""
+def merge_lineage(
+    asset: str, inputs: Mapping[str, Manifest], lake: Lake, upstream: Callable[[], Iterable[str]] = tuple
+) -> dict[str, str]:
+    """Return the digests of all ancestors; inputs that disagree about one raise MixedGenerations.
+
+    `upstream` names all assets that the asset stands on, so that the message names everything to make again at once;
+    without it the message knows only of what the inputs stand on.
+    """
     seen: dict[str, str] = {}
     for manifest in inputs.values():
         for ancestor, digest in manifest.ancestry().items():
             if seen.setdefault(ancestor, digest) != digest:
-                stale = _stale(ancestor, inputs, lake) or [asset]  # mended since this step has read: just once more
+                known = {name for read in inputs.values() for name in read.ancestry()} | set(upstream())
+                stale = _stale(ancestor, known, lake) or [asset]  # mended since this step has read: just once more
                 raise MixedGenerations(
                     f"the inputs of {asset} were made from different versions of {ancestor}",
                     where=f"site {lake.site}: {', '.join(sorted(inputs))}",
@@ -339,9 +346,8 @@ def merge_lineage(asset: str, inputs: Mapping[str, Manifest], lake: Lake) -> dic
     return seen
 
 
-def _stale(ancestor: str, inputs: Mapping[str, Manifest], lake: Lake) -> list[str]:
-    """Return the assets between the ancestor and the inputs that stand on an old version of something."""
-    names = {name for manifest in inputs.values() for name in manifest.ancestry()}
+def _stale(ancestor: str, names: Iterable[str], lake: Lake) -> list[str]:
+    """Return those of the named assets that stand on the ancestor and on an old version of something."""
     present = {name: lake.manifest(name) for name in sorted(names) if lake.has(name)}
     after = {name for name, manifest in present.items() if ancestor in manifest.lineage}
     current = {name: manifest.digest for name, manifest in present.items()}

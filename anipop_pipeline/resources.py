@@ -155,7 +155,7 @@ class LakeIOManager(dg.ConfigurableIOManager):
             manifest = lake.manifest(asset)
             read = self._read.setdefault((step.run_id, step.step.key), {})
             read[asset] = manifest
-            merge_lineage(step.step.key, read, lake)  # before the work, not after it
+            merge_lineage(step.step.key, read, lake, lambda: _upstream(step))  # before the work, not after it
             wants_folder = context.dagster_type.typing_type is Folder
             return lake.load_folder_of(manifest) if wants_folder else lake.load_table_of(manifest)
 
@@ -167,6 +167,12 @@ class LakeIOManager(dg.ConfigurableIOManager):
             lake = self.lake.open()
             manifest = lake.save(asset, validated(asset, obj), inputs, clock())
             context.add_output_metadata(facts(lake, manifest))
+
+
+def _upstream(step: Any) -> list[str]:
+    """Return the names of all assets that a step's asset stands on; a check has none of its own."""
+    graph, key = step.job_def.asset_layer.asset_graph, dg.AssetKey(step.step.key)
+    return [found.to_user_string() for found in graph.get_ancestor_asset_keys(key)] if graph.has(key) else []
 
 
 @contextmanager

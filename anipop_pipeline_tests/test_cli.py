@@ -111,6 +111,30 @@ def test_a_real_site_wants_to_know_whom_to_write_to(tmp_path: Path) -> None:
     assert "set ANIPOP_CONTACT" in said.stderr
 
 
+@pytest.mark.parametrize(
+    ("toml", "message"),
+    [
+        ("[CorpusConfig]\nmin_words = 0", "greater than or equal to 1"),
+        ("[CorpusConfig]\nmin_word = 30", "[CorpusConfig] min_word"),
+        ("[CorpsConfig]\nmin_words = 30", "no dials are called CorpsConfig"),
+        ("[CorpusConfig", "cannot be read"),
+    ],
+)
+def test_a_mistake_in_the_dials_is_one_message(tmp_path: Path, toml: str, message: str) -> None:
+    (tmp_path / "anipop.toml").write_text(toml)
+    said = subprocess.run(
+        [sys.executable, "-m", "anipop_pipeline.cli", "run", "--select", "metrics"],
+        cwd=tmp_path,
+        env={**os.environ, "ANIPOP_LAKE": str(tmp_path / "lake"), "DAGSTER_HOME": ""},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert message in one_message(said)
+    assert "anipop.toml" in said.stderr
+
+
 def test_a_summary_without_metrics_names_the_command(tmp_path: Path) -> None:
     said = one_message(anipop("summary", ANIPOP_LAKE=str(tmp_path)))
 

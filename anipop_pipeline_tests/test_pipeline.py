@@ -110,6 +110,18 @@ def test_inputs_of_different_generations_are_refused_until_the_named_assets_are_
     materialise(tmp_path, "splits")
 
 
+def test_one_command_mends_all_that_a_report_stands_on(lake: Path, tmp_path: Path) -> None:
+    copied(lake, tmp_path)
+    materialise(tmp_path, "corpus_anime", dials={"corpus_anime": {"min_words": 60}})
+
+    said = failure(materialise(tmp_path, "metrics", expect=False), "metrics")
+    named = said.rpartition("--select ")[2].strip("'").split(",")
+
+    assert {"clusters", "splits", "tabular_features", "synopsis_embeddings", "model_mean", "model_full"} <= set(named)
+    materialise(tmp_path, *named)
+    materialise(tmp_path, "metrics")
+
+
 def test_rows_in_are_rows_kept_and_rows_rejected(lake: Path) -> None:
     here = opened(lake)
     pages = here.load_table("anime_pages").filter(pl.col("kind") == "anime").height

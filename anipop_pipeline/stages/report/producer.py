@@ -83,11 +83,15 @@ def _tiles(facts: Facts, best: Mapping[str, ResultRow], floor: ResultRow | None)
 def _verdict(best: Mapping[str, ResultRow]) -> str:
     told = [tier for tier, row in best.items() if row.metrics["r2_score"].beats_zero]
     if not told:
-        return "On this corpus nothing that is known before release can be told from always answering the mean."
+        return "On this corpus nothing that is known before release does better than always answering the mean."
     strongest = max(told, key=lambda tier: best[tier].value("r2_score") or 0)
     share = best[strongest].value("r2_score") or 0
     silent = [tier for tier in best if tier not in told]
-    rest = f" At {wording.listed(silent)} nothing can be told from always answering the mean." if silent else ""
+    rest = (
+        f" At {wording.listed(silent)} no experiment surely does better than always answering the mean."
+        if silent
+        else ""
+    )
     return (
         f"The most that can be told before release is told at {strongest}: {wording.percent(share)} of the differences "
         f"between titles. The other {wording.percent(1 - share)} stay open.{rest}"
