@@ -486,7 +486,7 @@ def test_the_first_page_says_how_sure_it_is(
     words = said(producer_section(facts))
 
     assert says in words
-    assert ("uses what is known before release does better than" in words) == (r2[1] is None or r2[1] <= 0)
+    assert ("nothing that is known before release does better than" in words) == (r2[1] is None or r2[1] <= 0)
 
 
 def test_without_experiments_of_a_tier_the_first_page_claims_nothing(nothing: Facts) -> None:
