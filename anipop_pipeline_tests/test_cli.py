@@ -259,8 +259,10 @@ def typed(shell: Path, command: str, lake: Path) -> subprocess.CompletedProcess[
     )
 
 
-def test_materialize_typed_literally_works_after_activation(shell: Path, filled_lake: Path) -> None:
-    said = typed(shell, "dagster asset materialize --select metrics", filled_lake)
+def test_materialize_typed_literally_works_after_activation(shell: Path, filled_lake: Path, tmp_path: Path) -> None:
+    copied(filled_lake, tmp_path)
+
+    said = typed(shell, "dagster asset materialize --select metrics", tmp_path)
 
     assert said.returncode == 0, said.stderr
     assert "DEBUG" not in said.stderr
