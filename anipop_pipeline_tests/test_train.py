@@ -21,7 +21,7 @@ SETTINGS = Settings(seed=42, epochs=2, cheap_repeats=3)
 CLASSIC = ("mean", "length", "credit", "tfidf_ridge", "pitch", "tabular")
 GOOD = ("sea", "moon", "sword", "king")
 PLAIN = tuple(f"{first}{last}" for first in ("ba", "ko", "mi", "ru", "te") for last in ("na", "shi", "ra", "lo", "den"))
-POOLINGS = {"synopsis": "mean", "descriptions": "mean", "portraits": "pooled"}
+POOLINGS = {"synopsis": "mean", "descriptions": "mean", "portraits": "pooled", "poster": "pooled"}
 WIDTH = 12
 
 
