@@ -11,7 +11,17 @@ from typing import Any
 
 import dagster as dg
 
-CRAWL = ("anime_index", "anime_pages", "anime", "roles", "character_pages", "characters", "portraits", "posters")
+CRAWL = (
+    "anime_index",
+    "anime_pages",
+    "anime",
+    "histograms",
+    "roles",
+    "character_pages",
+    "characters",
+    "portraits",
+    "posters",
+)
 
 everything = dg.define_asset_job("everything", selection=dg.AssetSelection.all(), description="From crawl to report.")
 crawl = dg.define_asset_job("crawl", selection=list(CRAWL), description="Fetch what is not fresh, and parse it.")

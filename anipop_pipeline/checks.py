@@ -1,21 +1,31 @@
 """What must hold of a table before anything reads it; a blocking check stops the graph.
 
+Some checks compare a table with the last one that they accepted. What they accepted lies beside the table in the lake
+as NAME_accepted, a manifest without files, and only a check that passes replaces it: a broken crawl that is run again
+is judged by the last good one again, and a dial that is raised for one run accepts what it lets pass for good.
+
 Belongs here: statements about tables that a schema cannot make. Does not: rules of single rows, which are in schemas.
 """
+
+from collections.abc import Mapping
+from typing import Any
 
 import dagster as dg
 import polars as pl
 
-from anipop_pipeline.config import ParseConfig
+from anipop_pipeline.config import CheckConfig
 from anipop_pipeline.errors import LaterTier
-from anipop_pipeline.lake import Folder
-from anipop_pipeline.stages import experiments
+from anipop_pipeline.lake import TABLE, Folder, Lake, Manifest, clock
+from anipop_pipeline.resources import LakeResource, plainly
+from anipop_pipeline.stages import experiments, health
 from anipop_pipeline.stages.tables.pages import NOT_ON_SITE
 
 FEW_PAGES = 20  # of fewer pages, one says nothing about the site
+PARSED = ("anime", "histograms", "roles", "characters", "portraits", "posters")  # tables that are read from pages
+LIST_DIALS = ("listing", "first_pages")  # notes of a list that say which anime it was asked for
 
 
-def _rejects_within_bounds(table: Folder, dials: ParseConfig) -> dg.AssetCheckResult:
+def _rejects_within_bounds(table: Folder, dials: CheckConfig) -> dg.AssetCheckResult:
     """Say whether so many pages could not be read, or found, that the site has probably changed."""
     if table.absent is not None or "rejects.parquet" not in table.files:
         return dg.AssetCheckResult(passed=True, description="not crawled here")
@@ -53,11 +63,96 @@ def _few(count: int, pages: int, allowed: float) -> bool:
 
 def _rejects_check(name: str) -> dg.AssetChecksDefinition:
     @dg.asset_check(asset=name, name="few_rejects", blocking=True)
-    def few_rejects(table: Folder, config: ParseConfig) -> dg.AssetCheckResult:
+    def few_rejects(table: Folder, config: CheckConfig) -> dg.AssetCheckResult:
         """Pages that cannot be read are few; many say that the site's layout has changed."""
         return _rejects_within_bounds(table, config)
 
     return few_rejects
+
+
+def _filled_check(name: str) -> dg.AssetChecksDefinition:
+    @dg.asset_check(asset=name, name="fields_stay_filled", blocking=True)
+    def fields_stay_filled(lake: LakeResource, config: CheckConfig) -> dg.AssetCheckResult:
+        """No column lost its values, and pages still give rows; else the site's layout has changed."""
+        with plainly():
+            opened = lake.open()
+            table = opened.manifest(name)
+            if opened.imported() is not None or "health" not in table.notes:
+                return dg.AssetCheckResult(passed=True, description="not crawled here")
+            return _compared(opened, table, health.Health(**table.notes["health"]), config)
+
+    return fields_stay_filled
+
+
+@dg.asset_check(asset="anime_index", blocking=True)
+def enough_listed(lake: LakeResource, config: CheckConfig) -> dg.AssetCheckResult:
+    """As many anime are listed as before, or nearly; else a link from page to page is no longer found."""
+    with plainly():
+        opened = lake.open()
+        table = opened.manifest("anime_index")
+        if table.absent is not None or not table.notes.get("complete", True):
+            return dg.AssetCheckResult(passed=True, description="not all of the list was read")
+        listed = health.Health(rows=int(table.files[TABLE]["rows"]), pages=1, filled={})
+        return _compared(opened, table, listed, config)
+
+
+def _compared(lake: Lake, table: Manifest, now: health.Health, dials: CheckConfig) -> dg.AssetCheckResult:
+    """Say what a table lost since the last one that was accepted; where that is nothing much, accept this one."""
+    before = _accepted(lake, table)
+    lost = {} if before is None else _lost(table.asset, now, before, dials)
+    if now.pages and not lost:  # where no page was read, nothing is known of the next ones
+        notes = {"health": now.noted(), "of": table.digest, **_asked_for(table.notes)}
+        lake.save(_accepted_name(table.asset), Folder(notes=notes), {}, clock())
+    return dg.AssetCheckResult(
+        passed=not lost,
+        metadata={"now": now.noted(), "before": before.noted() if before else None},
+        description=_advice(table.asset, lost) if lost else _all_well(now, before),
+    )
+
+
+def _accepted_name(table: str) -> str:
+    return f"{table}_accepted"
+
+
+def _accepted(lake: Lake, table: Manifest) -> health.Health | None:
+    """Return the health that a table is compared with; None for the first one, or where other anime were asked for."""
+    if not lake.has(_accepted_name(table.asset)):
+        return None
+    notes = lake.manifest(_accepted_name(table.asset)).notes
+    then, now = _asked_for(notes), _asked_for(table.notes)
+    return (
+        None if any(then[dial] != now[dial] for dial in then.keys() & now.keys()) else health.Health(**notes["health"])
+    )
+
+
+def _asked_for(notes: Mapping[str, Any]) -> dict[str, Any]:
+    return {dial: notes[dial] for dial in LIST_DIALS if dial in notes}
+
+
+def _lost(name: str, now: health.Health, before: health.Health, dials: CheckConfig) -> dict[str, list[str]]:
+    """Return what a table lost in readable lines, by the dial that would allow it."""
+    emptied = health.emptied(now, before, dials.max_fill_drop)
+    lines = {"max_fill_drop": [f"{what} filled {_percent(a)} -> {_percent(b)}" for what, (a, b) in emptied.items()]}
+    if health.dwindled(now, before, dials.max_row_drop):
+        lines["max_row_drop"] = [f"{name} has {now.rows} rows, {health.expected_rows(now, before):.0f} were expected"]
+    return {dial: told for dial, told in lines.items() if told}
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.3g} %"
+
+
+def _advice(name: str, lost: Mapping[str, list[str]]) -> str:
+    layout = f"the layout of the {name} pages has probably changed"
+    reason = "the link to the next page of the list is probably no longer found" if name == "anime_index" else layout
+    dials = " ".join(f"{dial}=1" for dial in lost)
+    advice = f"if it is right, run once with CheckConfig {dials} (launchpad or anipop.toml), which accepts it for good"
+    return "\n".join([*(line for lines in lost.values() for line in lines), f"{reason}; {advice}"])
+
+
+def _all_well(now: health.Health, before: health.Health | None) -> str:
+    compared = "nothing to compare with yet" if before is None else f"{before.rows} rows were accepted before"
+    return f"{now.rows} rows, as full as they should be; {compared}"
 
 
 @dg.asset_check(asset="splits", blocking=True, additional_ins={"clusters": dg.AssetIn("clusters")})
@@ -93,7 +188,9 @@ def corpus_is_not_empty(corpus_anime: pl.DataFrame) -> dg.AssetCheckResult:
 
 
 ALL = [
-    *(_rejects_check(name) for name in ("anime", "roles", "characters", "portraits", "posters")),
+    *(_rejects_check(name) for name in PARSED),
+    *(_filled_check(name) for name in PARSED),
+    enough_listed,
     corpus_is_not_empty,
     clusters_stay_whole,
     inputs_exist_at_their_tier,

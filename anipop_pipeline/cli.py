@@ -11,15 +11,18 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from anipop_pipeline.errors import AnipopError, PitchError, SettingError
-from anipop_pipeline.lake import CRAWLED, Lake, sites
+from anipop_pipeline.lake import CRAWLED, Lake, Manifest, clock, sites
 from anipop_pipeline.storage import staging, writing
 
 if TYPE_CHECKING:
     from dagster import DagsterInstance
+
+    Subparsers = argparse._SubParsersAction[argparse.ArgumentParser]
 
     from anipop_pipeline.stages.pitch import Pitch
 
@@ -64,7 +67,22 @@ def _parser() -> argparse.ArgumentParser:
     serve = commands.add_parser("serve", help="a page on this machine where a pitch can be typed in")
     serve.add_argument("--port", type=int, default=8765)
     serve.set_defaults(command=_serve)
+    _add_import(commands)
+    lake = commands.add_parser("lake", help="look after the lake").add_subparsers(required=True, metavar="WHAT")
+    reindex = lake.add_parser("reindex", help="build the index of raw pages anew, from the WARC segments alone")
+    reindex.set_defaults(command=_reindex)
     return parser
+
+
+def _add_import(commands: "Subparsers") -> None:
+    parser = commands.add_parser("import", help="fill a site of its own from files, without a crawl")
+    warc = parser.add_subparsers(required=True, metavar="WHAT").add_parser(
+        "warc", help="pages of myanimelist.net that anyone archived as WARC"
+    )
+    warc.add_argument("files", nargs="+", type=Path, metavar="FILE", help="WARC files, packed or not")
+    warc.add_argument("--as", required=True, dest="name", metavar="NAME", help="name of the new site")
+    warc.add_argument("--replace", action="store_true", help="put it in the place of an import of that name")
+    warc.set_defaults(command=_import_warc)
 
 
 def _run(parsed: argparse.Namespace) -> int:
@@ -182,6 +200,54 @@ def _serve(parsed: argparse.Namespace) -> int:
     from anipop_pipeline.predictor import Predictor
 
     web.serve(Predictor.load(_lake()), parsed.port)
+    return 0
+
+
+def _import_warc(parsed: argparse.Namespace) -> int:
+    from anipop_pipeline import importing, resources
+    from anipop_pipeline.config import ParseConfig
+
+    given = resources.settings()
+    site = replace(resources.lake_of(replace(given, site=CRAWLED[0])), site=parsed.name)
+    engine = resources.EngineResource(name=given.engine)
+    brought = importing.import_warc(
+        site,
+        parsed.files,
+        engine.map_batches,
+        ParseConfig(),
+        clock(),
+        replace=parsed.replace,
+        say=lambda line: print(line, file=sys.stderr),
+    )
+    _report(site, brought.manifests)
+    print(brought.as_text())
+    return 0
+
+
+def _report(site: Lake, manifests: Sequence[Manifest]) -> None:
+    """Tell Dagster, where it keeps a history, of tables that no run of it has made."""
+    import dagster as dg
+
+    from anipop_pipeline import resources
+
+    if not resources.has_dagster_home():
+        return
+    with _instance() as instance:
+        for manifest in manifests:
+            said = dg.AssetMaterialization(manifest.asset, metadata=resources.facts(site, manifest))
+            instance.report_runless_asset_event(said)
+
+
+def _reindex(_parsed: argparse.Namespace) -> int:
+    from anipop_pipeline.raw import RawStore
+
+    lake = _lake()
+    found = RawStore(lake).reindex(clock)
+    for segment in found:
+        torn = f", {segment.torn_bytes:,} bytes after them are torn" if segment.torn_bytes else ""
+        print(f"{segment.file:<24}{segment.records:>10,} records{torn}")
+    records, torn_bytes = sum(one.records for one in found), sum(one.torn_bytes for one in found)
+    print(f"{lake.site}: {records:,} records in {len(found):,} segments, {torn_bytes:,} bytes torn")
     return 0
 
 

@@ -76,40 +76,78 @@ class DemoConfig(Dials):
 
     anime: int = Field(default=400, ge=20, le=100_000, description="How many titles the demo world has.")
     seed: int = Field(default=7, ge=0, description="Another seed invents another world.")
+    days: int = Field(
+        default=0, ge=0, le=3650, description="The same world so many days later: votes come in, titles end."
+    )
 
 
 class CrawlConfig(Dials):
     """How a crawl asks; the site's own robots.txt has the last word."""
 
+    listing: str = Field(
+        default="top",
+        pattern=r"^(top|(seasons|ids) [0-9]{1,7}-[0-9]{1,7})$",
+        description="Which anime there are: top (the ranking), or a span such as seasons 2019-2024 or ids 1-60000.",
+    )
+    first_pages: int = Field(default=0, ge=0, description="Pages of the ranking to read; 0 reads all of it.")
     requests_per_second: float = Field(
         default=1.0, gt=0, le=1000, description="One limit for the whole run on a real site; the demo has none."
     )
     parallel: int = Field(default=8, ge=1, le=32, description="Requests under way at once, within the limit.")
     tries: int = Field(default=4, ge=1, le=10, description="Attempts before a page counts as failed.")
-    budget: int = Field(default=0, ge=0, description="Requests that one crawl step may make; 0 sets no bound.")
-    max_age_days: float = Field(
-        default=30.0, ge=0, description="A page that was fetched within these days is not asked again."
+    daily_budget: int = Field(
+        default=0, ge=0, description="Requests that may be made on one day (UTC), by all runs together; 0 is no bound."
     )
-    first_pages: int = Field(default=0, ge=0, description="Pages of the top list to read; 0 reads all of it.")
+    listing_days: float = Field(default=6.0, ge=0, description="A listing younger than this is not asked for again.")
+    anime_days: float = Field(default=30.0, ge=0, description="The same for pages of an anime.")
+    young_days: float = Field(default=6.0, ge=0, description="The same for pages of an anime that is young.")
+    young_for_days: float = Field(
+        default=365.0, ge=0, description="An anime is young so long after it first aired; while it airs, and before."
+    )
+    character_days: float = Field(default=180.0, ge=0, description="The same for pages of a character.")
+    picture_days: float = Field(default=365.0, ge=0, description="The same for portraits and posters.")
+    statistics: bool = Field(
+        default=False, description="Fetch how often each mark was given, too: one request more for each usable anime."
+    )
+
+    def days_of(self, kind: str) -> float:
+        """Return how old an answer of a kind may be before it is asked for again."""
+        by_kind = {"listing": self.listing_days, "character": self.character_days}
+        pictures = dict.fromkeys(("portrait", "poster"), self.picture_days)
+        return {**by_kind, **pictures}.get(kind, self.anime_days)
 
 
 class ParseConfig(Dials):
     """How pages become rows."""
 
     workers: int = Field(
-        default=1, ge=1, le=256, description="Processes that parse; more than one pays from 5,000 pages on."
+        default=0, ge=0, le=256, description="Processes that parse; 0 is one for each core where there is much to read."
     )
     pages_at_once: int = Field(default=200, ge=1, le=10_000, description="Pages that one process holds in memory.")
+
+
+class CrawlAndParseConfig(CrawlConfig, ParseConfig):
+    """How a step asks that must read pages, too; defaults are those of CrawlConfig and ParseConfig."""
+
+
+class CheckConfig(Dials):
+    """What a table may lose before the graph stops; a table that passes is what the next one is compared with."""
+
     max_reject_share: float = Field(
         default=0.2, ge=0, le=1, description="More rejects than this say that the site's layout has changed."
     )
     max_missing_share: float = Field(
         default=0.5, ge=0, le=1, description="More pages that the site does not have say that its addresses changed."
     )
-
-
-class CrawlAndParseConfig(CrawlConfig, ParseConfig):
-    """How a step asks that must read pages, too; defaults are those of CrawlConfig and ParseConfig."""
+    max_fill_drop: float = Field(
+        default=0.25,
+        ge=0,
+        le=1,
+        description="Part of its former share of filled rows that a column may lose; 1 accepts any loss.",
+    )
+    max_row_drop: float = Field(
+        default=0.5, ge=0, le=1, description="Part of the former rows of a page that may be lost; 1 accepts any loss."
+    )
 
 
 class CorpusConfig(Dials):

@@ -1,163 +1,170 @@
 """One step of a crawl: what is wanted and not fresh is asked for, archived, and looked up again.
 
-Belongs here: the addresses of sites, and how a step meets archive and lease. Does not: manners (fetch.py), where bytes
-lie (raw.py), what a page means (parse).
+Belongs here: how a step meets archive, lease, budget and age. Does not: the addresses of sites (sites.py), which anime
+are listed (frontier.py), manners (fetch), where bytes lie (raw.py), what a page means (parse).
 """
 
-import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from functools import lru_cache
 
 import polars as pl
-import requests
 
 from anipop_pipeline.config import CrawlConfig
-from anipop_pipeline.demo import server, world
-from anipop_pipeline.errors import FetchError, SettingError
+from anipop_pipeline.errors import FetchError
 from anipop_pipeline.lake import clock
 from anipop_pipeline.raw import RawStore
+from anipop_pipeline.sites import Visit
 from anipop_pipeline.stages import fetch
-from anipop_pipeline.stages.archive import ANSWERED, Exchange
+from anipop_pipeline.stages.archive import ANSWERED, HEARD, Exchange
+from anipop_pipeline.stages.fetch import Known, Request
 
-Progress = Callable[[int, int | None], None]
 Onward = Callable[[bytes, str], str | None]
+NOBODY: frozenset[int] = frozenset()
 SEED = 0  # of the jitter of repeated attempts, which no archived byte shows
-AGENT = "anipop-pipeline/0.1 (research crawler; contact: {contact})"
 
 
 @dataclass(frozen=True)
-class Visit:
-    """A site that can be asked: how to reach it, at what address, and what time it is there."""
+class Figures:
+    """How far the asking is, by outcome; `total` is None where nobody knows it."""
 
-    base: str
-    hosts: frozenset[str]
-    session: requests.Session
-    now: Callable[[], datetime]
-    requests_per_second: float | None
-    agent: str
-    source: str  # whose pages these are; two sources never share a raw folder
+    total: int | None = None
+    done: int = 0
+    requests: int = 0
+    missing: int = 0
+    unchanged: int = 0
+    failed: int = 0
+    blocked: int = 0
+    seconds: float = 0.0
+
+    def after(self, exchange: Exchange, seconds: float) -> "Figures":
+        """Return the figures with one more exchange; robots.txt costs requests, but is no page."""
+        made = self.requests + exchange.requests
+        if exchange.kind == "robots":
+            return replace(self, requests=made, seconds=seconds)
+        counted = {} if exchange.outcome == "ok" else {exchange.outcome: getattr(self, exchange.outcome) + 1}
+        return replace(self, done=self.done + 1, requests=made, seconds=seconds, **counted)
+
+    @property
+    def per_second(self) -> float:
+        """Return how many pages a second were asked for."""
+        return self.done / self.seconds if self.seconds else 0.0
+
+    @property
+    def seconds_left(self) -> float | None:
+        """Return when the asking will probably end; None where nobody knows."""
+        return (self.total - self.done) / self.per_second if self.total and self.done else None
+
+    def __add__(self, other: "Figures") -> "Figures":
+        """Return what two calls of one step did together."""
+        mine, theirs = self.__dict__, other.__dict__
+        return Figures(None, *(mine[name] + theirs[name] for name in mine if name != "total"))
+
+
+Progress = Callable[[Figures], None]
 
 
 @dataclass(frozen=True)
 class Brought:
-    """What a step has now: one index row for each wanted page that was answered, and how it came about."""
+    """What a step has now: one index row for each wanted page that was answered, and how it came about.
+
+    `left` is how many pages are still to be asked: never answered, or too old.
+    """
 
     rows: pl.DataFrame
     wanted: int
-    asked: int
+    left: int
+    figures: Figures
+
+    @property
+    def asked(self) -> int:
+        """Return how many pages were asked for now."""
+        return self.figures.done
 
     @property
     def complete(self) -> bool:
-        """Return whether every wanted page was answered."""
-        return self.rows.height >= self.wanted
+        """Return whether nothing is left to ask."""
+        return self.left == 0
 
     def __add__(self, other: "Brought") -> "Brought":
         """Return what two calls of one step have together."""
-        return Brought(pl.concat([self.rows, other.rows]), self.wanted + other.wanted, self.asked + other.asked)
+        rows = pl.concat([self.rows, other.rows])
+        return Brought(rows, self.wanted + other.wanted, self.left + other.left, self.figures + other.figures)
 
     def facts(self) -> dict[str, int | bool]:
         """Return the figures of the step."""
-        missing = self.rows.filter(pl.col("outcome") == "missing").height
         return {
             "wanted": self.wanted,
-            "asked": self.asked,
             "answered": self.rows.height,
-            "missing_on_site": missing,
+            "missing_on_site": self.rows.filter(pl.col("outcome") == "missing").height,
+            "asked": self.asked,
+            "requests": self.figures.requests,
+            "unchanged": self.figures.unchanged,
+            "failed": self.figures.failed,
+            "left": self.left,
             "complete": self.complete,
         }
 
-
-BASES = {"demo": "https://demo.invalid", "mal": "https://myanimelist.net"}
-
-
-def base_of(site: str) -> str:
-    """Return the address of a site that can be crawled, or of the site whose past a view shows."""
-    return BASES[site.partition("@")[0]]
-
-
-@lru_cache(maxsize=2)
-def invented(anime: int, seed: int) -> world.World:
-    """Return the demo's world; every step of a run serves the same one."""
-    return world.build(anime, seed)
-
-
-@contextmanager
-def visit_demo(anime: int, seed: int, port: int) -> Iterator[Visit]:
-    """Serve the invented site over loopback while the block runs; its clock stands still, so that runs agree."""
-    with server.serve(invented(anime, seed), port) as running, requests.Session() as session:
-        server.connect(session, running.port)
-        hosts = frozenset({"demo.invalid", "cdn.demo.invalid"})
-        agent = AGENT.format(contact="none")
-        yield Visit(
-            BASES["demo"], hosts, session, lambda: world.WORLD_TODAY, None, agent, f"{anime} anime of seed {seed}"
-        )
-
-
-@contextmanager
-def visit_mal(contact: str, requests_per_second: float) -> Iterator[Visit]:
-    """Reach myanimelist.net, which wants to know whom to write to."""
-    if not contact:
-        raise SettingError(
-            "a crawl of myanimelist.net must say whom its owners can write to",
-            where="ANIPOP_CONTACT",
-            fix="set ANIPOP_CONTACT to an address that you read, such as you@example.org",
-        )
-    hosts = frozenset({"myanimelist.net", "cdn.myanimelist.net"})
-    with requests.Session() as session:
-        agent = AGENT.format(contact=contact)
-        yield Visit(BASES["mal"], hosts, session, clock, requests_per_second, agent, "mal")
+    def speed(self) -> dict[str, float]:
+        """Return how long the asking took, which is another thing in every run."""
+        return {"seconds": round(self.figures.seconds, 1), "pages_per_second": round(self.figures.per_second, 2)}
 
 
 class Step:
-    """One step of a crawl; all that it asks shares one pace, one reading of robots.txt, and one budget."""
+    """One step of a crawl; all that it asks shares one pace, one reading of robots.txt, and one budget.
 
-    def __init__(self, visit: Visit | None, store: RawStore, dials: CrawlConfig) -> None:
-        self._visit, self._store, self._dials = visit, store, dials
-        self._visitor = None if visit is None else _visitor(visit, dials)
-        self._left = dials.budget or None  # requests that may still be made; None is no bound
+    `young` holds the ids of the anime whose pages still change, so that they are asked for more often.
+    """
 
-    def bring(self, wanted: Iterable[fetch.Request], progress: Progress) -> Brought:
+    def __init__(
+        self, visit: Visit | None, store: RawStore, dials: CrawlConfig, young: frozenset[int] = NOBODY
+    ) -> None:
+        self._visit, self._store, self._dials, self._young = visit, store, dials, young
+        self._known_visitor: fetch.Visitor | None = None
+
+    def bring(self, wanted: Iterable[Request], progress: Progress) -> Brought:
         """Return the last answers for what is wanted, having asked for those that are not fresh."""
-        requests_wanted = list({request.url: request for request in wanted}.values())
-        asked = 0
-        if self._visitor is not None:
-            with self._held() as renew:
-                fresh = self._fresh()
-                due = [request for request in requests_wanted if request.url not in fresh]
-                asked = self._take(len(due))
-                if asked:
-                    exchanges = fetch.ask(self._visitor, due[:asked], progress=progress, total=asked)
-                    self._store.keep(_renewing(exchanges, renew))
-        return Brought(self._last([request.url for request in requests_wanted]), len(requests_wanted), asked)
+        requests = list({request.url: request for request in wanted}.values())
+        figures, left = Figures(), 0
+        if self._visit is not None:
+            with self._held(self._visit) as renew:
+                due = self._due(requests, self._visit.clock.now(), self._heard_before())
+                tally = _Tally(len(due), progress, self._visit.clock.tick)
+                if due:
+                    self._store.keep(tally.counting(self._asked(self._visit, due), renew))
+                figures, left = tally.figures, len(due) - len(tally.heard)
+        rows = self._last([request.url for request in requests])
+        return Brought(rows, len(requests), left or len(requests) - rows.height, figures)
 
-    def bring_chain(self, first: fetch.Request, onward: Onward, *, longest: int = 0) -> Brought:
+    def bring_chain(self, first: Request, onward: Onward, progress: Progress, *, longest: int = 0) -> Brought:
         """Return the last answers of pages of which each leads onward to the next, archived in one go.
 
         `onward` reads each page once, in the order of the chain. A chain that breaks off is a FetchError, since nobody
         knows what came after it, unless the page was not asked: the budget is spent, or this is a view.
         """
-        chain = _Chain(first, onward, longest)
-        if self._visitor is None:
-            deque(self._walk(chain, set()), maxlen=0)
+        chain, figures = _Chain(first, onward, longest), Figures()
+        if self._visit is None:
+            deque(self._walk(chain, None), maxlen=0)
         else:
-            with self._held() as renew:
-                self._store.keep(_renewing(self._walk(chain, self._fresh()), renew))
+            with self._held(self._visit) as renew:
+                tally = _Tally(None, progress, self._visit.clock.tick)
+                self._store.keep(tally.counting(self._walk(chain, self._visit), renew))
+                figures = tally.figures
         if chain.broken is not None:
             raise chain.broken
-        return Brought(self._last(chain.answered), len(chain.answered) + chain.goes_on, chain.asked)
+        rows = self._last(chain.answered)
+        return Brought(rows, len(chain.answered) + chain.goes_on, chain.stale + chain.goes_on, figures)
 
-    def _walk(self, chain: "_Chain", fresh: set[str]) -> Iterator[Exchange]:
+    def _walk(self, chain: "_Chain", visit: Visit | None) -> Iterator[Exchange]:
         """Yield what must be asked of a chain, and tell the chain each page: a fresh one, a new one, or the last."""
-        archived = self._store.latest()
+        archived, before = self._store.latest(), self._heard_before()
         while (request := chain.next()) is not None:
+            due = [] if visit is None else self._due([request], visit.clock.now(), before)
             answer = None
-            if self._visitor is not None and request.url not in fresh and self._take(1):
-                chain.asked += 1
-                for answer in fetch.ask(self._visitor, [request]):
+            if visit is not None and due:
+                for answer in self._asked(visit, due):
                     yield answer
             rows = archived.filter(pl.col("url") == request.url)
             if answer is not None and (answer.outcome in ANSWERED or rows.is_empty()):
@@ -165,43 +172,73 @@ class Step:
             elif rows.is_empty():
                 return
             else:
+                chain.stale += bool(due) and (answer is None or answer.outcome not in HEARD)
                 chain.heard(request, rows["outcome"][0], _body(self._store, rows), "")
 
     @contextmanager
-    def _held(self) -> Iterator[Callable[[], None]]:
+    def _held(self, visit: Visit) -> Iterator[Callable[[], None]]:
         """Hold the site's lease, in a store that is this site's and whole."""
-        if self._visit is None:
-            raise ValueError("nothing may be asked without a visit")
         with self._store.lease(clock) as renew:  # a lease runs in our time, whatever time it is on the site
-            self._store.claim(self._visit.source)
+            self._store.claim(visit.source)
             self._store.recover()
             yield renew
 
-    def _fresh(self) -> set[str]:
-        if self._visit is None:
-            return set()
-        oldest = self._visit.now() - timedelta(days=self._dials.max_age_days)
-        return set(self._store.latest().filter(pl.col("fetched_at") > oldest)["url"])
+    def _asked(self, visit: Visit, due: list[Request]) -> Iterator[Exchange]:
+        """Yield what comes of asking; the first time, what is left of the day's budget is looked up."""
+        if self._known_visitor is None:
+            spent = self._store.requests_on(visit.clock.now().date())
+            budget = max(self._dials.daily_budget - spent, 0) if self._dials.daily_budget else None
+            manners = _manners(visit, self._dials)
+            self._known_visitor = fetch.Visitor(visit.session, manners, visit.clock, SEED, budget)
+        yield from fetch.ask(self._known_visitor, due)
 
-    def _take(self, requests_wanted: int) -> int:
-        """Return how many of so many requests the budget still allows, and count them as made."""
-        if self._left is None:
-            return requests_wanted
-        taken = min(requests_wanted, self._left)
-        self._left -= taken
-        return taken
+    def _heard_before(self) -> tuple[dict[str, datetime], dict[str, Known]]:
+        """Return when each address was last heard of, and the version that is here of those that have a name."""
+        return dict(self._store.heard().iter_rows()), _versions(self._store.latest())
+
+    def _due(
+        self, requests: list[Request], now: datetime, before: tuple[dict[str, datetime], dict[str, Known]]
+    ) -> list[Request]:
+        """Return what must be asked, what was never answered first, then the oldest; each with what is known of it."""
+        heard, known = before
+        never = datetime.min.replace(tzinfo=now.tzinfo)
+        due = [request for request in requests if heard.get(request.url, never) <= now - self._max_age(request)]
+        by_age = sorted(due, key=lambda request: heard.get(request.url, never))
+        return [replace(request, known=known.get(request.url)) for request in by_age]
+
+    def _max_age(self, request: Request) -> timedelta:
+        """Return how old an answer may be before it is asked for again."""
+        is_young = request.kind in ("anime", "anime_characters", "anime_stats") and request.id in self._young
+        return timedelta(days=self._dials.young_days if is_young else self._dials.days_of(request.kind))
 
     def _last(self, urls: list[str]) -> pl.DataFrame:
         wanted = pl.DataFrame({"url": urls}, schema={"url": pl.String})
         return self._store.latest().join(wanted, on="url", how="semi").sort("kind", "id", "url")
 
 
+class _Tally:
+    """Counts exchanges on their way into the archive."""
+
+    def __init__(self, total: int | None, progress: Progress, tick: Callable[[], float]) -> None:
+        self.figures, self.heard = Figures(total), set[str]()
+        self._progress, self._tick, self._began = progress, tick, tick()
+
+    def counting(self, exchanges: Iterator[Exchange], renew: Callable[[], None]) -> Iterator[Exchange]:
+        for exchange in exchanges:
+            renew()
+            yield exchange
+            self.figures = self.figures.after(exchange, self._tick() - self._began)
+            if exchange.outcome in HEARD and exchange.kind != "robots":
+                self.heard.add(exchange.url)
+            self._progress(self.figures)
+
+
 class _Chain:
     """Pages of which each leads onward: how far it is known, and whether it broke."""
 
-    def __init__(self, first: fetch.Request, onward: Onward, longest: int) -> None:
+    def __init__(self, first: Request, onward: Onward, longest: int) -> None:
         self.answered: list[str] = []
-        self.asked = 0
+        self.stale = 0
         self.broken: FetchError | None = None
         self._first, self._onward, self._longest = first, onward, longest
         self._url: str | None = first.url
@@ -211,12 +248,12 @@ class _Chain:
         """Return whether a page is wanted that was not answered."""
         return self.next() is not None
 
-    def next(self) -> fetch.Request | None:
+    def next(self) -> Request | None:
         """Return the page to read next; a chain ends with its last link, at its bound, or where it bites its tail."""
         url, full = self._url, 0 < self._longest <= len(self.answered)
         return None if url is None or full or url in self.answered else replace(self._first, url=url)
 
-    def heard(self, request: fetch.Request, outcome: str, body: bytes, reason: str) -> None:
+    def heard(self, request: Request, outcome: str, body: bytes, reason: str) -> None:
         """Go on to the next page; one that the site does not have is the end, unless it is the first."""
         self._url = None
         if outcome not in ANSWERED or (outcome == "missing" and not self.answered):
@@ -232,8 +269,8 @@ class _Chain:
             self._url = self._onward(body, request.url)
 
 
-def _visitor(visit: Visit, dials: CrawlConfig) -> fetch.Visitor:
-    manners = fetch.SiteManners(
+def _manners(visit: Visit, dials: CrawlConfig) -> fetch.SiteManners:
+    return fetch.SiteManners(
         base=visit.base,
         hosts=visit.hosts,
         user_agent=visit.agent,
@@ -241,16 +278,18 @@ def _visitor(visit: Visit, dials: CrawlConfig) -> fetch.Visitor:
         parallel=dials.parallel,
         tries=dials.tries,
     )
-    return fetch.Visitor(visit.session, manners, visit.now, time.sleep, SEED)
+
+
+def _versions(latest: pl.DataFrame) -> dict[str, Known]:
+    """Return the version that is here of each page that the site gave a name or a date."""
+    named = latest.filter(
+        pl.col("outcome") == "ok", pl.col("etag").is_not_null() | pl.col("last_modified").is_not_null()
+    )
+    columns = named.select("url", "fetched_at", "etag", "last_modified").iter_rows()
+    return {url: Known(fetched_at, etag, modified) for url, fetched_at, etag, modified in columns}
 
 
 def _body(store: RawStore, rows: pl.DataFrame) -> bytes:
     page = next(store.pages(rows, at_once=1))
     body: bytes = page["body"][0].as_py()
     return body
-
-
-def _renewing(exchanges: Iterator[Exchange], renew: Callable[[], None]) -> Iterator[Exchange]:
-    for exchange in exchanges:
-        renew()
-        yield exchange

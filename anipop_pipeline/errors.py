@@ -5,6 +5,7 @@ AnipopError                 what a person can mend; shown without a traceback by
 ├── LakeError               the lake cannot be written, or holds something that it should not
 │   ├── MissingTable        an asset's input was never made
 │   ├── CorruptFile         bytes are not what the manifest says
+│   │   └── TooLarge        there are more of them than a page may have
 │   ├── MixedGenerations    inputs disagree about an ancestor that they share
 │   └── LeaseTaken          another crawl of this site is running
 ├── FetchError              the site, or the way to it, does not do what a crawl needs
@@ -52,6 +53,10 @@ class MissingTable(LakeError):
 
 class CorruptFile(LakeError):
     """Bytes in the lake are not what their manifest says."""
+
+
+class TooLarge(CorruptFile):
+    """A body has, or unpacks to, more bytes than a page of its kind may have."""
 
 
 class MixedGenerations(LakeError):

@@ -8,23 +8,24 @@ nor what is asked for.
 """
 
 import json
-import os
-import socket
+import logging
+import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass
-from datetime import datetime, timedelta
-from io import BytesIO
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from datetime import date, datetime
+from importlib.metadata import version
+from io import SEEK_END, BytesIO
 from pathlib import Path
 from typing import Any, BinaryIO
-from uuid import uuid4
 
 import polars as pl
 import pyarrow as pa
 from dataframely.exc import SchemaError, ValidationError
 from upath import UPath
 
-from anipop_pipeline.errors import CorruptFile, LakeError, LeaseTaken, SettingError
+from anipop_pipeline import lease
+from anipop_pipeline.errors import CorruptFile, LakeError, SettingError
 from anipop_pipeline.lake import Lake
 from anipop_pipeline.stages import archive
 from anipop_pipeline.stages.tables.pages import PageIndex
@@ -32,9 +33,25 @@ from anipop_pipeline.storage import place, staging, write_json, writing
 
 SEGMENT, INDEX_PART = ".warc.gz", ".parquet"
 SEGMENT_BYTES = 256 * 1024 * 1024
-LEASE = timedelta(hours=1)  # longer than the patience with any one page, since each page may renew it
-PROCESS = uuid4().hex  # a process id alone may have been an earlier process's, in a container above all
+SEGMENT_SECONDS = 3600.0  # a slow crawl brings its pages home every hour
+OPEN = f"open{SEGMENT}"
+INFO = {
+    "software": f"anipop-pipeline/{version('anipop-pipeline')}",
+    "format": "WARC File Format 1.1",
+    "conformsTo": "https://iipc.github.io/warc-specifications/specifications/warc-format/warc-1.1/",
+    "robots": "obey",
+}
+LOG = logging.getLogger(__name__)
 PAGES = pa.schema([("url", pa.string()), ("id", pa.int64()), ("body", pa.large_binary())])
+
+
+@dataclass(frozen=True)
+class Reindexed:
+    """One segment whose index was built anew: how much of it is whole, and how much is torn."""
+
+    file: str
+    records: int
+    torn_bytes: int
 
 
 @dataclass(frozen=True)
@@ -60,6 +77,15 @@ class RawStore:
         answered = self.index().filter(pl.col("outcome").is_in(archive.ANSWERED))
         return answered.sort("url", "fetched_at").unique("url", keep="last", maintain_order=True)
 
+    def heard(self) -> pl.DataFrame:
+        """Return when the site last said what each address is now, be it that nothing changed (url, heard_at)."""
+        said = self.index().filter(pl.col("outcome").is_in(archive.HEARD))
+        return said.group_by("url").agg(heard_at=pl.col("fetched_at").max())
+
+    def requests_on(self, day: date) -> int:
+        """Return how many requests of a day are on record."""
+        return int(self.index().filter(pl.col("fetched_at").dt.date() == day)["requests"].sum())
+
     def pages(self, rows: pl.DataFrame, at_once: int) -> Iterator[pa.Table]:
         """Yield the pages of index rows as Arrow tables (url, id, body), a bounded number at a time."""
         for (file,), of_file in rows.sort("file", "offset").group_by("file", maintain_order=True):
@@ -70,13 +96,14 @@ class RawStore:
     def keep(self, exchanges: Iterable[archive.Exchange]) -> int:
         """Archive what a crawl yields and return how much that was; whatever ends the crawl, all of it is kept."""
         self.recover()
-        kept = 0
+        kept, opened = 0, time.monotonic()
         try:
             for exchange in exchanges:
                 size = self._append(exchange)
                 kept += 1
-                if size >= SEGMENT_BYTES:
+                if size >= SEGMENT_BYTES or time.monotonic() - opened >= SEGMENT_SECONDS:
                     self._seal()
+                    opened = time.monotonic()
         finally:
             self._seal()
         return kept
@@ -111,41 +138,75 @@ class RawStore:
         indexed = {_stem(path) for path in self._names("index", INDEX_PART)}
         for path in self._names("", SEGMENT):
             if _stem(path) not in indexed:
-                with self._open(path.name) as segment:
-                    rows, _ = _rows(segment, path.name)
-                self._write_index(_stem(path), rows)
+                self._write_index(_stem(path), self._scanned(path)[0])
 
-    @property
-    def _spooled(self) -> Path:
-        return self.lake.spool / f"open{SEGMENT}"
+    def reindex(self, now: Callable[[], datetime]) -> list[Reindexed]:
+        """Build the index anew from the segments alone; one that is damaged is named, and nothing is changed."""
+        with self.lease(now):
+            self._seal()
+            found = {path.name: self._scanned(path) for path in self._names("", SEGMENT)}
+            for name, (rows, _) in found.items():
+                self._write_index(name.removesuffix(SEGMENT), rows)
+            for part in self._names("index", INDEX_PART):
+                if f"{_stem(part)}{SEGMENT}" not in found:
+                    part.unlink()
+        return [Reindexed(name, len(rows), torn) for name, (rows, torn) in found.items()]
+
+    def _scanned(self, path: UPath) -> tuple[list[dict[str, Any]], int]:
+        """Return what the index says of a segment's whole records, and how many bytes after them are torn."""
+        with self._open(path.name) as segment:
+            rows, end = _rows(segment, path.name)
+            return rows, segment.seek(0, SEEK_END) - end
 
     def _append(self, exchange: archive.Exchange) -> int:
         """Return the size of the open segment, now with one more record."""
         with writing(self.folder):
             self.lake.spool.mkdir(parents=True, exist_ok=True)
-            with self._spooled.open("ab") as segment:
+            with (self.lake.spool / OPEN).open("ab") as segment:
                 archive.append(segment, exchange)
                 return segment.tell()
 
     def _seal(self) -> None:
-        """Move the complete records of the open segment into the lake, then index them."""
-        if not self._spooled.exists():
-            return
-        name = self._next_name()
-        fix = "move that file away: the next crawl begins a new one"
-        with _naming(self._spooled, fix), self._spooled.open("rb") as spooled:
-            rows, end = _rows(spooled, f"{name}{SEGMENT}")
-        with writing(self.folder):
+        """Bring the whole records of the open segment home; what a kill interrupted here is done again, the same."""
+        if (spooled := self.lake.spool / OPEN).exists():
+            with writing(self.folder):
+                spooled.rename(self.lake.spool / f"{self._next_name()}{SEGMENT}")
+        for closed in sorted(self.lake.spool.glob(f"[0-9]*{SEGMENT}")):
+            self._bring_home(closed)
+
+    def _bring_home(self, closed: Path) -> None:
+        """Move a closed segment of the spool into the lake, its records in the order of their addresses.
+
+        What lies after a damaged place is asked for again; the damaged file stays in the spool, under another name.
+        """
+        with writing(self.folder), staging(self.lake.root) as stage:
+            staged = stage / closed.name
+            with closed.open("rb") as spooled:
+                rows, damage = _whole_rows(spooled, closed.name)
+                if rows:
+                    _write_in_order(spooled, rows, staged)
             if rows:
-                os.truncate(self._spooled, end)  # a torn record at the end was never complete
-                place(self._spooled, self.folder / f"{name}{SEGMENT}")
-            self._spooled.unlink(missing_ok=True)
-        if rows:
-            self._write_index(name, rows)
+                name = self._free_name(staged)
+                with staged.open("rb") as segment:
+                    rows, _ = _rows(segment, name)
+                place(staged, self.folder / name)
+                self._write_index(_stem(self.folder / name), rows)
+            if damage is None:
+                closed.unlink()
+            else:
+                aside = closed.replace(closed.with_suffix(".damaged"))
+                LOG.warning("kept %d records of a spool; the rest is damaged and set aside: %s", len(rows), aside)
+
+    def _free_name(self, staged: Path) -> str:
+        """Return the name for a segment: its own, unless another crawl has taken that for something else."""
+        taken = self.folder / staged.name
+        is_other = taken.exists() and taken.read_bytes() != staged.read_bytes()
+        return f"{self._next_name()}{SEGMENT}" if is_other else staged.name
 
     def _next_name(self) -> str:
         """Return a name that no segment has or had: what a person removed leaves a gap, and is never overwritten."""
-        known = [_stem(path) for path in (*self._names("", SEGMENT), *self._names("index", INDEX_PART))]
+        spooled = [UPath(path) for path in self.lake.spool.glob(f"[0-9]*{SEGMENT}")]
+        known = [_stem(path) for path in (*self._names("", SEGMENT), *self._names("index", INDEX_PART), *spooled)]
         return f"{max((int(name) for name in known if name.isdecimal()), default=-1) + 1:06d}"
 
     def _write_index(self, name: str, rows: list[dict[str, Any]]) -> None:
@@ -161,7 +222,7 @@ class RawStore:
             raise CorruptFile(
                 f"a part of the raw index cannot be read: {broken}",
                 where=str(path),
-                fix="delete that file: the next crawl rebuilds it from the WARC segment of the same name",
+                fix="anipop lake reindex",
             ) from broken
 
     def _names(self, folder: str, ending: str) -> list[UPath]:
@@ -184,74 +245,9 @@ class RawStore:
                 fix=fix,
             ) from None
 
-    @contextmanager
-    def lease(self, now: Callable[[], datetime]) -> Iterator[Callable[[], None]]:
+    def lease(self, now: Callable[[], datetime]) -> AbstractContextManager[Callable[[], None]]:
         """Hold the site's one crawl lease, renewed by calling what it gives; a dead holder's lease is taken over."""
-        path = self.folder / "lease.json"
-        if (holder := _read_lease(path)) is not None and holder.binds(now()):
-            raise self._taken(holder)
-        until = now()
-
-        def renew() -> None:
-            nonlocal until
-            if until - now() < LEASE / 2:
-                self._refuse_another(now())
-                until = now() + LEASE
-                mine = Holder(socket.gethostname(), os.getpid(), PROCESS, until.isoformat())
-                with writing(self.folder), staging(self.lake.root) as stage:
-                    write_json(path, asdict(mine), stage)
-                self._refuse_another(now())  # of two that start at once, the later one stays
-
-        renew()
-        try:
-            yield renew
-        finally:
-            if (holder := _read_lease(path)) is not None and holder.process == PROCESS:
-                path.unlink(missing_ok=True)
-
-    def _refuse_another(self, now: datetime) -> None:
-        holder = _read_lease(self.folder / "lease.json")
-        if holder is not None and holder.process != PROCESS and holder.binds(now):
-            raise self._taken(holder)
-
-    def _taken(self, holder: "Holder") -> LeaseTaken:
-        return LeaseTaken(
-            f"another crawl of {self.lake.name} is running (process {holder.pid} on {holder.host})",
-            where=str(self.folder / "lease.json"),
-            fix="wait for it, or delete that file if no such process is running",
-        )
-
-
-@dataclass(frozen=True)
-class Holder:
-    """Who crawls a site, and until when unless the lease is renewed."""
-
-    host: str
-    pid: int
-    process: str
-    until: str
-
-    def binds(self, now: datetime) -> bool:
-        """Return whether others must stay away: the time is not over and, on this host, the process is alive."""
-        if datetime.fromisoformat(self.until) <= now:
-            return False
-        if self.host != socket.gethostname():
-            return True
-        return self.process == PROCESS if self.pid == os.getpid() else _runs(self.pid)
-
-
-def _read_lease(path: UPath) -> Holder | None:
-    try:
-        holder = Holder(**json.loads(path.read_text()))
-        if datetime.fromisoformat(holder.until).tzinfo is None:
-            raise ValueError("its time has no zone")
-    except (FileNotFoundError, NotADirectoryError):
-        return None
-    except (ValueError, TypeError) as broken:
-        raise CorruptFile(
-            f"the crawl lease cannot be read: {broken}", where=str(path), fix="delete that file if no crawl is running"
-        ) from broken
-    return holder
+        return lease.held(self.folder / "lease.json", self.lake, now)
 
 
 def _read_source(path: UPath) -> str | None:
@@ -266,16 +262,6 @@ def _read_source(path: UPath) -> str | None:
             where=str(path),
             fix="delete that file: the next crawl says what to write into it",
         ) from broken
-
-
-def _runs(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
 
 
 def _stem(path: UPath) -> str:
@@ -298,6 +284,27 @@ def _rows(segment: BinaryIO, file: str) -> tuple[list[dict[str, Any]], int]:
         rows.append(archive.index_row(exchange, file, offset, length))
         end = offset + length
     return rows, end
+
+
+def _write_in_order(spooled: BinaryIO, rows: list[dict[str, Any]], target: Path) -> None:
+    """Write a segment: who made it, then the records by address, whatever order they came in."""
+    first = min(row["fetched_at"] for row in rows)
+    with target.open("wb") as segment:
+        archive.append_info(segment, target.name, first, INFO)
+        for row in sorted(rows, key=lambda row: (row["url"], row["fetched_at"])):
+            spooled.seek(row["offset"])
+            segment.write(spooled.read(row["length"]))
+
+
+def _whole_rows(spooled: BinaryIO, file: str) -> tuple[list[dict[str, Any]], CorruptFile | None]:
+    """Return what the index says of the records before the first damage, and that damage."""
+    rows: list[dict[str, Any]] = []
+    try:
+        for exchange, offset, length in archive.scan(spooled):
+            rows.append(archive.index_row(exchange, file, offset, length))
+    except CorruptFile as damage:
+        return rows, damage
+    return rows, None
 
 
 def _bodies(segment: BinaryIO, rows: pl.DataFrame) -> pa.Table:

@@ -21,11 +21,12 @@ import dagster as dg
 import polars as pl
 from pydantic import PrivateAttr
 
-from anipop_pipeline import crawling, engine
+from anipop_pipeline import engine
 from anipop_pipeline.config import DemoConfig
 from anipop_pipeline.errors import AnipopError, SettingError
 from anipop_pipeline.lake import Folder, Lake, Manifest, clock, merge_lineage, open_lake, reason_absent
 from anipop_pipeline.raw import RawStore
+from anipop_pipeline.sites import Visit, visit_demo, visit_mal
 from anipop_pipeline.stages.tables import schema_of
 
 HOME = Path(__file__).resolve().parents[1]
@@ -97,6 +98,7 @@ class SiteResource(dg.ConfigurableResource[Any]):
     contact: str = ""
     demo_anime: int = 400
     demo_seed: int = 7
+    demo_days: int = 0
 
     @property
     def invented(self) -> bool:
@@ -104,13 +106,13 @@ class SiteResource(dg.ConfigurableResource[Any]):
         return self.site.partition("@")[0] == "demo"
 
     @contextmanager
-    def visit(self, requests_per_second: float) -> Iterator[crawling.Visit | None]:
+    def visit(self, requests_per_second: float) -> Iterator[Visit | None]:
         """Give a way to ask the site; None where nothing may be asked: a view of the past, an import."""
         if self.site == "demo":
-            with crawling.visit_demo(self.demo_anime, self.demo_seed, self._port()) as visit:
+            with visit_demo(self.demo_anime, self.demo_seed, self._port(), self.demo_days) as visit:
                 yield visit
         elif self.site == "mal":
-            with crawling.visit_mal(self.contact, requests_per_second) as visit:
+            with visit_mal(self.contact, requests_per_second) as visit:
                 yield visit
         else:
             yield None
@@ -230,6 +232,7 @@ def resources(given: Settings, dials: DemoConfig) -> dict[str, Any]:
             contact=given.contact,
             demo_anime=dials.anime,
             demo_seed=dials.seed,
+            demo_days=dials.days,
         ),
         "engine": EngineResource(name=given.engine),
         "io_manager": LakeIOManager(lake=lake),

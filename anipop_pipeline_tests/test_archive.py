@@ -3,6 +3,7 @@
 import gzip
 import io
 import zlib
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
@@ -12,15 +13,7 @@ from warcio.archiveiterator import ArchiveIterator
 from warcio.warcwriter import WARCWriter
 
 from anipop_pipeline.errors import CorruptFile
-from anipop_pipeline.stages.archive import (
-    Exchange,
-    append,
-    decoded,
-    index_row,
-    read,
-    rebuild,
-    scan,
-)
+from anipop_pipeline.stages.archive import Exchange, append, append_info, decoded, index_row, read, scan
 from anipop_pipeline.stages.tables.pages import PageIndex
 
 AT = datetime(2026, 5, 1, 12, 30, 0, 123456, tzinfo=UTC)
@@ -37,7 +30,10 @@ PAGE = Exchange(
 MISSING = Exchange("https://demo.invalid/anime/8", "anime", 8, AT, 404, "missing", (("Server", "demo"),), b"gone")
 BLOCKED = Exchange("https://demo.invalid/anime/9", "anime", 9, AT, 403, "blocked", reason="the site answered 403")
 ROBOTS = Exchange("https://demo.invalid/robots.txt", "robots", None, AT, 0, "failed", reason="no answer")
-ALL = [PAGE, MISSING, BLOCKED, ROBOTS]
+UNCHANGED = Exchange(
+    PAGE.url, "anime", 7, AT + timedelta(days=9), 304, "unchanged", (("ETag", '"v1"'),), requests=3, earlier=AT
+)
+ALL = [PAGE, MISSING, UNCHANGED, BLOCKED, ROBOTS]
 
 texts = st.text(st.characters(codec="ascii", exclude_categories=["Cc", "Z"]), min_size=1, max_size=20)
 exchanges = st.builds(
@@ -50,6 +46,7 @@ exchanges = st.builds(
     outcome=st.sampled_from(["ok", "missing"]),
     headers=st.lists(st.tuples(st.from_regex(r"\AX-[A-Za-z]{1,9}\Z"), texts), max_size=3).map(tuple),
     body=st.binary(max_size=300),
+    requests=st.integers(0, 10**6),
 )
 
 
@@ -65,6 +62,7 @@ def test_what_another_tool_says_of_a_segment_is_passed_over() -> None:
     stream = io.BytesIO()
     writer = WARCWriter(stream, gzip=True, warc_version="1.1")
     writer.write_record(writer.create_warcinfo_record("a.warc.gz", {"software": "another"}))
+    append_info(stream, "b.warc.gz", AT, {"software": "ours"})
     append(stream, PAGE)
     stream.seek(0)
 
@@ -104,10 +102,29 @@ def test_other_tools_read_the_records_and_find_the_digests_right() -> None:
 
     records = [(record.rec_type, record.content_stream().read()) for record in ArchiveIterator(stream, True)]
 
-    assert [kind for kind, _ in records] == ["response", "response", "metadata", "metadata"]
+    assert [kind for kind, _ in records] == ["response", "response", "revisit", "metadata", "metadata"]
     iterator = ArchiveIterator(io.BytesIO(stream.getvalue()), check_digests="raise")
     kept = [record.content_stream().read() for record in iterator if record.rec_type == "response"]
     assert kept == [b"<html>\r\n\r\n</html>", b"gone"]
+
+
+def test_an_unchanged_page_is_a_revisit_of_what_was_fetched_before() -> None:
+    (record,) = ArchiveIterator(written([UNCHANGED]))
+
+    headers = dict(record.rec_headers.headers)
+    assert headers["WARC-Profile"] == "http://netpreserve.org/warc/1.1/revisit/server-not-modified"
+    assert headers["WARC-Refers-To-Target-URI"] == PAGE.url
+    assert headers["WARC-Refers-To-Date"] == "2026-05-01T12:30:00.123456Z"
+    assert record.http_headers.get_statuscode() == "304"
+
+
+def test_the_index_names_the_version_that_the_site_names() -> None:
+    named = replace(PAGE, headers=(*PAGE.headers, ("etag", '"v1"'), ("Last-Modified", "Fri, 01 May 2026 00:00:00 GMT")))
+
+    row = index_row(named, "a.warc.gz", 0, 9)
+
+    assert (row["etag"], row["last_modified"]) == ('"v1"', "Fri, 01 May 2026 00:00:00 GMT")
+    assert set(row) == set(PageIndex.column_names())
 
 
 def test_records_state_version_date_and_extensions() -> None:
@@ -194,32 +211,6 @@ def test_a_gzip_member_that_is_no_record_of_ours_is_corrupt(record: bytes) -> No
         list(scan(io.BytesIO(gzip.compress(record))))
 
 
-def test_the_index_is_rebuilt_from_the_files_alone() -> None:
-    streams = [("a.warc.gz", written([PAGE, BLOCKED])), ("b.warc.gz", written([PAGE, MISSING, ROBOTS]))]
-    expected = [
-        index_row(exchange, name, offset, length)
-        for name, stream in streams
-        for exchange, offset, length in scan(io.BytesIO(stream.getvalue()))
-    ]
-
-    index = rebuild(streams)
-
-    PageIndex.validate(index)
-    assert index.height == 4  # the page that both files hold counts once
-    assert index.filter(index["url"] == PAGE.url)["file"].to_list() == ["a.warc.gz"]
-    assert all(row in expected for row in index.to_dicts())
-    assert index["outcome"].to_list() == ["ok", "missing", "blocked", "failed"]
-
-
-def test_a_corrupt_file_is_named_when_the_index_is_rebuilt() -> None:
-    with pytest.raises(CorruptFile, match=r"bad\.warc\.gz"):
-        rebuild([("bad.warc.gz", io.BytesIO(b"this is no archive"))])
-
-
-def test_an_empty_archive_has_an_empty_index() -> None:
-    assert rebuild([]).height == 0
-
-
 @pytest.mark.parametrize(
     ("body", "coding"),
     [
@@ -262,3 +253,7 @@ def test_impossible_exchanges_cannot_be_made() -> None:
         Exchange("u", "anime", 1, AT, 403, "blocked", (), b"secret")
     with pytest.raises(ValueError, match="no such outcome"):
         Exchange("u", "anime", 1, AT, 200, "fine")
+    with pytest.raises(ValueError, match="since when"):
+        Exchange("u", "anime", 1, AT, 304, "unchanged")
+    with pytest.raises(ValueError, match="neither headers nor body"):
+        Exchange("u", "anime", 1, AT, 304, "unchanged", (), b"secret", earlier=AT)

@@ -26,6 +26,7 @@ CHARACTER_RULES = ["description_missing", "description_short", "portrait_missing
 def anime(*rows: dict[str, Any]) -> pl.DataFrame:
     """Return parsed anime 1, 2, ... that break no rule but by what a row says of itself."""
     usual = {"url": "u", "title": "T", "synopsis": TWENTY, "score": 7.0, **{key: [] for key in LISTS}}
+    usual["title_synonyms"] = []
     numbered = [{**usual, "anime_id": number, **row} for number, row in enumerate(rows, start=1)]
     return Anime.validate(pl.DataFrame(numbered, schema=Anime.create_empty().schema))
 
@@ -397,6 +398,7 @@ def parsed_2021(real: Path) -> pl.DataFrame:
         votes="scored_by",
         favourites="favorites",
         relations=pl.lit([], dtype=Anime.create_empty().schema["relations"]),
+        title_synonyms=pl.lit([], dtype=pl.List(pl.String)),
         **lists,
     )
     empty = Anime.create_empty()

@@ -16,20 +16,21 @@ from requests.adapters import BaseAdapter
 from urllib3 import HTTPResponse
 
 from anipop_pipeline.config import CrawlAndParseConfig, CrawlConfig, ParseConfig
-from anipop_pipeline.crawling import Brought, Progress, Step, Visit, base_of, visit_demo, visit_mal
+from anipop_pipeline.crawling import Brought, Figures, Progress, Step
 from anipop_pipeline.errors import Blocked, FetchError, Forbidden, LeaseTaken, SettingError
 from anipop_pipeline.lake import clock, open_lake
 from anipop_pipeline.raw import RawStore
+from anipop_pipeline.sites import Visit, base_of, real_time, visit_demo, visit_mal
 from anipop_pipeline.stages import parse
 from anipop_pipeline.stages.fetch import Request
 
 AT = datetime(2026, 5, 1, 12, tzinfo=UTC)
 BASE = "https://demo.invalid"
 TOP = f"{BASE}/topanime.php"
-FRAME = b'<div id="contentWrapper">a page</div>'
+FRAME = b'<html><div id="contentWrapper">a page</div></html>'
 
 
-def silent(_done: int, _total: int | None) -> None:
+def silent(_figures: Figures) -> None:
     pass
 
 
@@ -78,20 +79,25 @@ def test_pages_of_two_worlds_are_never_mixed(visit: Visit, store: RawStore) -> N
 
 def test_what_is_wanted_is_asked_for_archived_and_looked_up(visit: Visit, store: RawStore) -> None:
     wanted = listed(visit, store)
-    heard: list[tuple[int, int | None]] = []
+    heard: list[Figures] = []
 
-    brought = bring(visit, store, wanted, CrawlConfig(), lambda done, total: heard.append((done, total)))
+    brought = bring(visit, store, wanted, CrawlConfig(), heard.append)
 
     assert len(wanted) == 30
     there = brought.rows.filter(outcome="ok")
     assert brought.facts() == {
         "wanted": 30,
-        "asked": 30,
         "answered": 30,
         "missing_on_site": 30 - there.height,
+        "asked": 30,
+        "requests": 31,  # and robots.txt
+        "unchanged": 0,
+        "failed": 0,
+        "left": 0,
         "complete": True,
     }
-    assert heard[-1] == (30, 30)
+    assert (heard[0].total, heard[-1].done, heard[-1].requests) == (30, 30, 31)
+    assert heard[-1].per_second > 0
     assert brought.rows["id"].to_list() == sorted(request.id for request in wanted if request.id)
     pages = [row for table in store.pages(there, 7) for row in table.to_pylist()]
     assert [parse.anime(page["body"], page["url"])["anime_id"] for page in pages] == [page["id"] for page in pages]
@@ -123,19 +129,26 @@ def test_no_page_is_fresh_when_nothing_may_be_old(visit: Visit, store: RawStore)
     wanted = listed(visit, store)[:4]
     bring(visit, store, wanted, CrawlConfig(), silent)
 
-    again = bring(visit, store, wanted, CrawlConfig(max_age_days=0), silent)
+    again = bring(visit, store, wanted, CrawlConfig(anime_days=0), silent)
 
     assert (again.asked, again.complete) == (4, True)
 
 
-def test_a_spent_budget_is_no_failure_and_the_next_call_goes_on(visit: Visit, store: RawStore) -> None:
-    wanted, dials = listed(visit, store), CrawlConfig(budget=12)
+def on(visit: Visit, at: datetime) -> Visit:
+    """Return the visit at another time."""
+    return replace(visit, clock=real_time(lambda: at))
 
-    steps = [bring(visit, store, wanted, dials, silent) for _ in range(4)]
 
-    assert [step.asked for step in steps] == [12, 12, 6, 0]
-    assert [step.rows.height for step in steps] == [12, 24, 30, 30]
-    assert [step.complete for step in steps] == [False, False, True, True]
+def test_a_spent_budget_is_no_failure_and_the_next_day_goes_on(visit: Visit, store: RawStore) -> None:
+    wanted, dials = listed(visit, store), CrawlConfig(daily_budget=13)
+    days = [visit.clock.now() + timedelta(days=days, hours=hours) for days, hours in ((1, 0), (1, 9), (2, 0), (3, 0))]
+
+    steps = [bring(on(visit, day), store, wanted, dials, silent) for day in days]
+
+    assert [step.figures.requests for step in steps] == [13, 0, 13, 7]  # each with its robots.txt
+    assert [step.asked for step in steps] == [12, 0, 12, 6]
+    assert [step.left for step in steps] == [18, 18, 6, 0]
+    assert [step.complete for step in steps] == [False, False, False, True]
 
 
 def test_an_address_that_is_wanted_twice_is_asked_once(visit: Visit, store: RawStore) -> None:
@@ -158,19 +171,20 @@ def test_a_page_that_the_site_does_not_have_is_an_answer(visit: Visit, store: Ra
 
     brought = bring(visit, store, [nowhere], CrawlConfig(), silent)
 
-    assert brought.facts() == {"wanted": 1, "asked": 1, "answered": 1, "missing_on_site": 1, "complete": True}
+    facts = brought.facts()
+    assert (facts["asked"], facts["answered"], facts["missing_on_site"], facts["complete"]) == (1, 1, 1, True)
 
 
 def test_a_view_of_the_past_asks_nothing_and_sees_what_was_there(visit: Visit, tmp_path: Path) -> None:
     store = store_in(tmp_path)
     wanted = listed(visit, store)
     bring(visit, store, wanted[:5], CrawlConfig(), silent)
-    day = visit.now().date()
+    day = visit.clock.now().date()
 
-    seen = bring(None, store_in(tmp_path, f"demo@{day}"), wanted, CrawlConfig(max_age_days=0), silent)
+    seen = bring(None, store_in(tmp_path, f"demo@{day}"), wanted, CrawlConfig(anime_days=0), silent)
     before = bring(None, store_in(tmp_path, f"demo@{day - timedelta(days=1)}"), wanted, CrawlConfig(), silent)
 
-    assert seen.facts() == {"wanted": 30, "asked": 0, "answered": 5, "missing_on_site": 0, "complete": False}
+    assert (seen.asked, seen.wanted, seen.rows.height, seen.left, seen.complete) == (0, 30, 5, 25, False)
     assert before.rows.is_empty()
 
 
@@ -227,7 +241,10 @@ class Told(BaseAdapter):
 def told(statuses: dict[str, int]) -> Iterator[tuple[Visit, Told]]:
     with requests.Session() as session:
         session.mount("https://", site := Told(statuses))
-        yield Visit(BASE, frozenset({"demo.invalid"}), session, lambda: AT, None, "anipop-pipeline/0.1", "a test"), site
+        yield (
+            Visit(BASE, frozenset({"demo.invalid"}), session, real_time(lambda: AT), None, "a test", "a test"),
+            site,
+        )
 
 
 def anime(*numbers: int) -> list[Request]:
@@ -273,11 +290,11 @@ def test_a_page_that_fails_leaves_the_step_incomplete_and_is_asked_again(store: 
 def test_an_answer_of_the_same_moment_that_came_later_counts(store: RawStore) -> None:
     with told({}) as (visit, site):
         bring(visit, store, anime(1), CrawlConfig(), silent)
-        site.page = FRAME + b"and more"
-        later = bring(visit, store, anime(1), CrawlConfig(max_age_days=0), silent)
+        site.page = FRAME + b" and more"
+        later = bring(visit, store, anime(1), CrawlConfig(anime_days=0), silent)
 
     (page,) = store.pages(later.rows, 1)
-    assert page["body"][0].as_py() == FRAME + b"and more"
+    assert page["body"][0].as_py() == FRAME + b" and more"
 
 
 def test_a_page_that_fails_when_it_is_old_keeps_its_last_answer(store: RawStore) -> None:
@@ -285,7 +302,7 @@ def test_a_page_that_fails_when_it_is_old_keeps_its_last_answer(store: RawStore)
         bring(visit, store, anime(1), CrawlConfig(), silent)
 
     with told({"/anime/1": 500}) as (visit, _):
-        later = bring(visit, store, anime(1), CrawlConfig(tries=1, max_age_days=0), silent)
+        later = bring(visit, store, anime(1), CrawlConfig(tries=1, anime_days=0, listing_days=0), silent)
 
     assert (later.asked, later.rows["outcome"].to_list()) == (1, ["ok"])
 
@@ -295,12 +312,90 @@ def test_what_a_killed_run_left_in_the_spool_counts_as_fetched(store: RawStore, 
     with told({}) as (visit, _):
         bring(visit, elsewhere, anime(1, 2), CrawlConfig(), silent)
     store.lake.spool.mkdir(parents=True)
-    (store.lake.spool / "open.warc.gz").write_bytes((elsewhere.folder / "000000.warc.gz").read_bytes())
+    left = (elsewhere.folder / "000000.warc.gz").read_bytes()
+    (store.lake.spool / "open.warc.gz").write_bytes(left[elsewhere.index()["offset"].min() :])  # records alone
 
     with told({}) as (visit, site):
         brought = bring(visit, store, anime(1, 2), CrawlConfig(), silent)
 
     assert (brought.asked, brought.complete, site.asked) == (0, True, [])
+
+
+# Age
+
+
+def test_each_kind_of_page_has_an_age(store: RawStore) -> None:
+    pages = [
+        Request(f"{BASE}/list", "listing", None),
+        *anime(1),
+        Request(f"{BASE}/character/1", "character", 1),
+        Request(f"{BASE}/1.jpg", "portrait", 1),
+    ]
+    dials = CrawlConfig(listing_days=1, anime_days=2, character_days=3, picture_days=4)
+    asked = []
+    with told({}) as (visit, site):
+        site.pages = {"/1.jpg": b"\xff\xd8\xff\x00 a picture"}
+        for day in range(6):  # of a first crawl, and as if each day were the next visit to pages of that first day
+            other = store_in(Path(str(store.folder.parent.parent / f"copy-{day}")))
+            bring(visit, other, pages, dials, silent)
+            later = bring(on(visit, AT + timedelta(days=day)), other, pages, dials, silent)
+            asked.append(later.asked)
+
+    assert asked == [0, 1, 2, 3, 4, 4]
+
+
+def test_young_anime_are_asked_for_more_often(store: RawStore) -> None:
+    dials = CrawlConfig(anime_days=30, young_days=5)
+    with told({}) as (visit, site):
+        bring(visit, store, anime(1, 2), dials, silent)
+        site.asked.clear()
+        step = Step(on(visit, AT + timedelta(days=6)), store, dials, young=frozenset({2}))
+        brought = step.bring(anime(1, 2), silent)
+
+    assert (brought.asked, site.asked) == (1, ["/robots.txt", "/anime/2"])
+
+
+def test_what_was_never_answered_is_asked_first_then_the_oldest(store: RawStore) -> None:
+    dials = CrawlConfig(parallel=1, anime_days=1)
+    with told({}) as (visit, site):
+        for days, number in enumerate((3, 1, 2)):
+            bring(on(visit, AT + timedelta(days=days)), store, anime(number), dials, silent)
+        site.asked.clear()
+        bring(on(visit, AT + timedelta(days=9)), store, anime(1, 2, 3, 4), dials, silent)
+
+    assert site.asked == ["/robots.txt", "/anime/4", "/anime/3", "/anime/1", "/anime/2"]
+
+
+def test_a_page_that_did_not_change_costs_no_body_and_is_fresh_again(visit: Visit, store: RawStore) -> None:
+    wanted, later = listed(visit, store), on(visit, visit.clock.now() + timedelta(days=40))
+    first = bring(visit, store, wanted, CrawlConfig(), silent)
+
+    again = bring(later, store, wanted, CrawlConfig(), silent)
+    third = bring(later, store, wanted, CrawlConfig(), silent)
+
+    there = first.rows.filter(outcome="ok").height
+    assert (again.asked, again.figures.unchanged) == (30, there)
+    assert again.rows.filter(outcome="ok").equals(first.rows.filter(outcome="ok"))
+    assert (third.asked, third.complete) == (0, True)
+
+
+def test_a_page_that_changed_has_two_versions_and_a_view_shows_the_older(tmp_path: Path) -> None:
+    store = store_in(tmp_path)
+    for page, days in ((b" before", 0), (b" after", 40)):
+        with told({}) as (visit, site):
+            site.page = FRAME + page
+            bring(on(visit, AT + timedelta(days=days)), store, anime(1), CrawlConfig(), silent)
+
+    def body(site: str) -> bytes:
+        seen = store_in(tmp_path, site)
+        (page,) = seen.pages(bring(None, seen, anime(1), CrawlConfig(), silent).rows, 1)
+        content: bytes = page["body"][0].as_py()
+        return content
+
+    assert body("demo") == FRAME + b" after"
+    assert body("demo@2026-06-09") == FRAME + b" before"
+    assert body("demo@2026-06-10") == FRAME + b" after"
+    assert store.index().filter(kind="anime").height == 2
 
 
 # One step, several calls
@@ -325,18 +420,18 @@ def chained(statuses: dict[str, int], links: dict[str, str] = CHAIN) -> Iterator
 
 def test_the_calls_of_a_step_read_robots_once_and_share_one_pace(store: RawStore) -> None:
     with told({}) as (visit, site):
-        step = Step(replace(visit, requests_per_second=20.0, now=clock), store, CrawlConfig(parallel=1))
+        step = Step(replace(visit, requests_per_second=20.0), store, CrawlConfig(parallel=1))
         began = time.monotonic()
         step.bring(anime(1, 2), silent)
         step.bring(anime(3, 4), silent)
 
     assert site.asked == ["/robots.txt", "/anime/1", "/anime/2", "/anime/3", "/anime/4"]
-    assert time.monotonic() - began >= 4 * 0.05 - 0.01
+    assert time.monotonic() - began >= 5 * 0.05 - 0.01
 
 
 def test_the_calls_of_a_step_share_one_budget(store: RawStore) -> None:
     with told({}) as (visit, site):
-        step = Step(visit, store, CrawlConfig(budget=3))
+        step = Step(visit, store, CrawlConfig(daily_budget=4))
         first, second = step.bring(anime(1, 2), silent), step.bring(anime(3, 4), silent)
         third = step.bring(anime(5), silent)
 
@@ -348,7 +443,7 @@ def test_the_calls_of_a_step_share_one_budget(store: RawStore) -> None:
 
 def test_a_chain_is_one_visit_and_one_segment(store: RawStore) -> None:
     with chained({}) as (visit, site):
-        brought = Step(visit, store, CrawlConfig()).bring_chain(FIRST, read)
+        brought = Step(visit, store, CrawlConfig()).bring_chain(FIRST, read, silent)
 
     assert site.asked == ["/robots.txt", "/top/1", "/top/2", "/top/3"]
     assert (brought.wanted, brought.asked, brought.complete) == (3, 3, True)
@@ -357,9 +452,9 @@ def test_a_chain_is_one_visit_and_one_segment(store: RawStore) -> None:
 
 def test_a_fresh_chain_is_read_from_the_archive(store: RawStore) -> None:
     with chained({}) as (visit, site):
-        Step(visit, store, CrawlConfig()).bring_chain(FIRST, read, longest=2)
+        Step(visit, store, CrawlConfig()).bring_chain(FIRST, read, silent, longest=2)
         site.asked.clear()
-        brought = Step(visit, store, CrawlConfig()).bring_chain(FIRST, read)
+        brought = Step(visit, store, CrawlConfig()).bring_chain(FIRST, read, silent)
 
     assert site.asked == ["/robots.txt", "/top/3"]
     assert (brought.wanted, brought.asked, brought.rows.height) == (3, 1, 3)
@@ -370,7 +465,7 @@ def test_a_chain_that_breaks_off_is_an_error_that_keeps_what_came_before(
     store: RawStore, page: str, archived: int
 ) -> None:
     with chained({page: 500}) as (visit, _), pytest.raises(FetchError) as broken:
-        Step(visit, store, CrawlConfig(tries=1)).bring_chain(FIRST, read)
+        Step(visit, store, CrawlConfig(tries=1)).bring_chain(FIRST, read, silent)
 
     assert broken.value.what == f"page {archived + 1} of the listing was not answered: the site answered 500"
     assert broken.value.where == f"{BASE}{page}"
@@ -378,44 +473,45 @@ def test_a_chain_that_breaks_off_is_an_error_that_keeps_what_came_before(
     assert store.latest().filter(kind="listing").height == archived
 
 
-def test_an_old_page_that_fails_does_not_break_a_chain(store: RawStore) -> None:
+def test_an_old_page_that_fails_does_not_break_a_chain_and_is_still_to_be_asked(store: RawStore) -> None:
     with chained({}) as (visit, _):
-        Step(visit, store, CrawlConfig()).bring_chain(FIRST, read)
+        Step(visit, store, CrawlConfig()).bring_chain(FIRST, read, silent)
 
     with chained({"/top/2": 500}) as (visit, _):
-        brought = Step(visit, store, CrawlConfig(tries=1, max_age_days=0)).bring_chain(FIRST, read)
+        brought = Step(visit, store, CrawlConfig(tries=1, listing_days=0)).bring_chain(FIRST, read, silent)
 
-    assert (brought.wanted, brought.asked, brought.complete) == (3, 3, True)
+    assert (brought.wanted, brought.asked, brought.left, brought.complete) == (3, 3, 1, False)
 
 
 def test_a_chain_keeps_to_the_budget_and_says_that_it_is_not_complete(store: RawStore) -> None:
     with chained({}) as (visit, _):
-        steps = [Step(visit, store, CrawlConfig(budget=2)).bring_chain(FIRST, read) for _ in range(2)]
+        dials = [CrawlConfig(daily_budget=budget) for budget in (3, 5)]
+        steps = [Step(visit, store, dial).bring_chain(FIRST, read, silent) for dial in dials]
 
     assert [(step.wanted, step.asked, step.complete) for step in steps] == [(3, 2, False), (3, 1, True)]
 
 
 def test_a_chain_ends_where_the_site_has_no_more_but_must_begin(store: RawStore) -> None:
     with chained({"/top/3": 404}) as (visit, _):
-        ended = Step(visit, store, CrawlConfig()).bring_chain(FIRST, read)
+        ended = Step(visit, store, CrawlConfig()).bring_chain(FIRST, read, silent)
     with chained({"/other": 404}) as (visit, _), pytest.raises(FetchError, match="no such page"):
-        Step(visit, store, CrawlConfig()).bring_chain(replace(FIRST, url=f"{BASE}/other"), read)
+        Step(visit, store, CrawlConfig()).bring_chain(replace(FIRST, url=f"{BASE}/other"), read, silent)
 
     assert (ended.wanted, ended.complete, ended.facts()["missing_on_site"]) == (3, True, 1)
 
 
 def test_a_chain_that_bites_its_tail_ends(store: RawStore) -> None:
     with chained({}, {"/top/1": "/top/2", "/top/2": "/top/1"}) as (visit, _):
-        brought = Step(visit, store, CrawlConfig()).bring_chain(FIRST, read)
+        brought = Step(visit, store, CrawlConfig()).bring_chain(FIRST, read, silent)
 
     assert (brought.wanted, brought.asked, brought.complete) == (2, 2, True)
 
 
 def test_a_view_follows_a_chain_as_far_as_it_was_archived(store: RawStore) -> None:
     with chained({}) as (visit, _):
-        Step(visit, store, CrawlConfig()).bring_chain(FIRST, read, longest=2)
+        Step(visit, store, CrawlConfig()).bring_chain(FIRST, read, silent, longest=2)
 
-    seen = Step(None, store, CrawlConfig()).bring_chain(FIRST, read)
+    seen = Step(None, store, CrawlConfig()).bring_chain(FIRST, read, silent)
 
     assert (seen.wanted, seen.asked, seen.rows.height, seen.complete) == (3, 0, 2, False)
 

@@ -2,7 +2,8 @@
 
 import gzip
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -14,12 +15,13 @@ import pytest
 import requests
 from requests.adapters import HTTPAdapter
 
-from anipop_pipeline.errors import Blocked, Forbidden
+from anipop_pipeline.errors import Blocked, FetchError, Forbidden
+from anipop_pipeline.stages import fetch as fetching
 from anipop_pipeline.stages.archive import Exchange
-from anipop_pipeline.stages.fetch import Request, SiteManners, Visitor, ask, crawl, recognised
+from anipop_pipeline.stages.fetch import Known, Request, SiteManners, Visitor, ask, recognised
 
 BASE = "https://demo.invalid"
-PAGE = b'<div id="contentWrapper"><h1>A page</h1></div>'
+PAGE = b'<html><div id="contentWrapper"><h1>A page</h1></div></html>'
 ROBOTS = {"/robots.txt": [(200, {}, b"User-agent: *\nDisallow: /panel.php\n")]}
 Answer = tuple[int, dict[str, str], bytes]
 
@@ -33,10 +35,16 @@ class Clock:
     def now(self) -> datetime:
         return self.at
 
+    def tick(self) -> float:
+        return self.at.timestamp()
+
     def sleep(self, seconds: float) -> None:
         with self._lock:
             self.at += timedelta(seconds=seconds)
             self.slept += seconds
+
+    def clock(self) -> fetching.Clock:
+        return fetching.Clock(self.now, self.tick, self.sleep)
 
 
 @dataclass
@@ -125,21 +133,17 @@ def manners(**changes: Any) -> SiteManners:
     return SiteManners(**(known | changes))
 
 
-def fetch(
-    site: Site, wanted: list[Request], *, budget: int | None = None, seed: int = 0, **changes: Any
-) -> Iterator[Exchange]:
+@contextmanager
+def visiting(site: Site, *, budget: int | None = None, seed: int = 0, **changes: Any) -> Iterator[Visitor]:
     with requests.Session() as session:
         session.trust_env = False
         session.mount("https://", Loopback(site.port))
-        yield from crawl(
-            wanted,
-            session=session,
-            manners=manners(**changes),
-            now=site.clock.now,
-            sleep=site.clock.sleep,
-            seed=seed,
-            budget=budget,
-        )
+        yield Visitor(session, manners(**changes), site.clock.clock(), seed, budget)
+
+
+def fetch(site: Site, wanted: list[Request], **changes: Any) -> Iterator[Exchange]:
+    with visiting(site, **changes) as visitor:
+        yield from ask(visitor, wanted)
 
 
 def anime(*ids: int) -> list[Request]:
@@ -157,13 +161,13 @@ def until_error(exchanges: Iterator[Exchange], error: type[Exception]) -> tuple[
     return got, raised.value
 
 
-def test_robots_comes_first_and_pages_follow_in_order_at_any_parallelism(site: Site) -> None:
+def test_robots_comes_first_and_every_page_is_asked_once_at_any_parallelism(site: Site) -> None:
     wanted = anime(*range(1, 31))
 
     got = list(fetch(site, wanted, parallel=8))
 
-    assert [exchange.kind for exchange in got] == ["robots"] + ["anime"] * 30
-    assert [exchange.id for exchange in got[1:]] == list(range(1, 31))
+    assert sorted(exchange.id or 0 for exchange in got) == list(range(31))
+    assert [exchange.kind for exchange in got if exchange.id is None] == ["robots"]
     assert {exchange.outcome for exchange in got} == {"ok"}
     assert site.asked[0] == "/robots.txt"
     assert sorted(site.pages_asked()) == sorted(urlsplit(request.url).path for request in wanted)
@@ -201,10 +205,13 @@ def test_the_transfer_coding_is_removed_with_its_header(site: Site) -> None:
         (200, PAGE, "ok"),
         (404, b"gone", "missing"),
         (410, b"gone", "missing"),
+        (200, PAGE.removesuffix(b"</html>"), "failed"),
+        (200, b"<html>a page of somebody else</html>", "failed"),
         (200, b'<div id="contentWrapper"><div class="badresult">Invalid ID provided.</div></div>', "missing"),
         (200, b'<div id="contentWrapper"><div class="error404" title="x"></div></div>', "missing"),
         (200, b'<div id="contentWrapper"><div class="error503" title="x"></div></div>', "failed"),
-        (200, PAGE + b"This site is protected by reCAPTCHA", "ok"),
+        (200, PAGE.replace(b"A page", b"This site is protected by reCAPTCHA"), "ok"),
+        (304, b"", "failed"),
         (200, b"", "failed"),
         (400, b"what?", "failed"),
         (500, b"", "failed"),
@@ -232,6 +239,8 @@ def test_each_answer_has_its_outcome(site: Site, status: int, body: bytes, outco
         (200, {}, b"<html><title>Human Verification</title></html>"),
         (200, {}, b"<html>Please solve this captcha</html>"),
         (202, {"x-amzn-waf-action": "challenge"}, b""),
+        (404, {}, b"<html><title>Just a moment</title></html>"),
+        (503, {"Retry-After": "100000"}, b"away for long"),
     ],
 )
 def test_a_block_is_handed_out_then_raised_and_nothing_more_is_asked(
@@ -255,8 +264,6 @@ def test_what_other_threads_fetched_before_a_block_is_not_lost(site: Site) -> No
 
     kept = {exchange.url.removeprefix(BASE) for exchange in got}
     assert set(site.asked) == kept
-    ids = [exchange.id for exchange in got[1:]]
-    assert ids == sorted(ids, key=int)  # still in order
 
 
 def test_a_failed_page_does_not_stop_the_crawl(site: Site) -> None:
@@ -287,9 +294,9 @@ def test_retry_after_may_be_a_date(site: Site) -> None:
 def test_patience_bounds_the_waiting(site: Site) -> None:
     site.answers["/anime/1"] = [(503, {"Retry-After": "50"}, b"")]
 
-    got = one(site, tries=100, patience_seconds=120)
+    got, _ = until_error(fetch(site, anime(1), tries=100, patience_seconds=120), Blocked)
 
-    assert got.outcome == "failed"
+    assert (got[-1].outcome, got[-1].reason) == ("blocked", "the site answered 503 and asks to wait for 50 s")
     assert site.clock.slept == pytest.approx(100)
 
 
@@ -316,16 +323,21 @@ def test_a_torn_body_is_asked_for_again(site: Site) -> None:
 
 @pytest.mark.parametrize(
     ("headers", "body"),
-    [({}, bytes(2000)), ({"Content-Encoding": "gzip"}, gzip.compress(bytes(2000)))],
-    ids=["on the wire", "unpacked"],
+    [
+        ({}, bytes(2000)),
+        ({"Content-Length": "10000000000"}, b""),
+        ({"Content-Encoding": "gzip"}, gzip.compress(bytes(2000))),
+    ],
+    ids=["on the wire", "as it says", "unpacked"],
 )
-def test_a_body_beyond_the_limit_fails(site: Site, headers: dict[str, str], body: bytes) -> None:
+def test_a_body_beyond_the_limit_fails_at_once(site: Site, headers: dict[str, str], body: bytes) -> None:
     site.answers["/anime/1"] = [(200, headers, body)]
 
     got = one(site, max_bytes_by_kind={"anime": 1000})
 
     assert (got.outcome, got.body) == ("failed", b"")
     assert "1000 bytes" in got.reason
+    assert site.asked.count("/anime/1") == 1  # it would be no smaller the next time
 
 
 def test_redirects_are_followed_inside_the_site(site: Site) -> None:
@@ -342,7 +354,7 @@ def test_redirects_are_followed_inside_the_site(site: Site) -> None:
     [
         "https://elsewhere.invalid/x",
         "http://demo.invalid/plain",
-        "https://cdn.invalid/robots-unread",
+        "https://[demo.invalid/",
         "/panel.php",
         "/anime/1",
         "https://demo.invalid.evil.invalid/",
@@ -358,17 +370,55 @@ def test_redirects_out_of_bounds_fail_with_a_reason(site: Site, location: str) -
     assert set(site.pages_asked()) == {"/anime/1"}
 
 
+def test_a_redirect_to_another_host_of_the_site_reads_its_robots_first(site: Site) -> None:
+    site.answers["/anime/1"] = [(302, {"Location": "https://cdn.invalid/anime/one"}, b"")]
+
+    got = list(fetch(site, anime(1, 2)))
+
+    assert [(exchange.kind, exchange.outcome) for exchange in got] == [
+        ("robots", "ok"),
+        ("robots", "ok"),
+        ("anime", "ok"),
+        ("anime", "ok"),
+    ]
+    assert site.asked == ["/robots.txt", "/anime/1", "/robots.txt", "/anime/one", "/anime/2"]
+    assert [exchange.requests for exchange in got] == [1, 1, 2, 1]
+
+
+KNOWN = Known(datetime(2026, 4, 1, tzinfo=UTC), '"v1"', "Wed, 01 Apr 2026 00:00:00 GMT")
+
+
+def test_a_known_page_is_asked_for_only_if_it_changed(site: Site) -> None:
+    site.answers["/anime/1"] = [(304, {"ETag": '"v1"', "Content-Length": ""}, b"")]
+
+    got = list(fetch(site, [Request(f"{BASE}/anime/1", "anime", 1, KNOWN)]))[-1]
+
+    assert (got.outcome, got.status, got.body, got.earlier) == ("unchanged", 304, b"", KNOWN.fetched_at)
+    assert site.headers[-1]["If-None-Match"] == '"v1"'
+    assert site.headers[-1]["If-Modified-Since"] == "Wed, 01 Apr 2026 00:00:00 GMT"
+
+
+def test_where_a_known_page_leads_to_is_asked_without_conditions(site: Site) -> None:
+    site.answers["/anime/1"] = [(301, {"Location": "/anime/1/Sea"}, b"")]
+
+    got = list(fetch(site, [Request(f"{BASE}/anime/1", "anime", 1, KNOWN)]))[-1]
+
+    assert got.outcome == "ok"
+    assert ["If-None-Match" in headers for headers in site.headers] == [False, True, False]
+
+
 def test_addresses_outside_the_site_fail_unasked(site: Site) -> None:
     wanted = [Request("https://elsewhere.invalid/a.jpg", "portrait", 1), Request("http://demo.invalid/b", "anime", 2)]
 
     got = list(fetch(site, wanted))
 
-    assert [exchange.outcome for exchange in got] == ["ok", "failed", "failed"]
-    assert site.pages_asked() == []
+    assert [(exchange.outcome, exchange.requests) for exchange in got] == [("failed", 0), ("failed", 0)]
+    assert site.asked == []
 
 
 def test_each_host_has_its_own_robots(site: Site) -> None:
     wanted = [*anime(1), Request("https://cdn.invalid/images/1.jpg", "portrait", 1)]
+    site.answers["/images/1.jpg"] = [(200, {}, b"\xff\xd8\xff\x00 a picture")]
 
     got = list(fetch(site, wanted))
 
@@ -417,15 +467,23 @@ def test_one_pace_binds_all_threads(site: Site) -> None:
     assert spent >= 5 - 0.5  # eleven requests, half a second apart
 
 
-def test_a_clock_that_stands_still_does_not_make_waits_grow(site: Site) -> None:
-    slept: list[float] = []
-    with requests.Session() as session:
-        session.mount("https://", Loopback(site.port))
-        frozen = site.clock.now()
-        polite = manners(requests_per_second=1.0)
-        list(crawl(anime(*range(9)), session=session, manners=polite, now=lambda: frozen, sleep=slept.append, seed=0))
+def test_a_page_that_asks_for_patience_makes_everybody_wait(site: Site) -> None:
+    site.answers["/anime/3"] = [(429, {"Retry-After": "60"}, b""), (200, {}, PAGE)]
 
-    assert max(slept) == pytest.approx(2)
+    list(fetch(site, anime(*range(1, 21)), parallel=4, requests_per_second=10.0))
+
+    refused = site.times[site.asked.index("/anime/3")]
+    within = [at for at in site.times if timedelta(0) < at - refused < timedelta(seconds=59)]
+    assert len(within) <= 3  # what was on its way already
+    assert site.asked.count("/anime/3") == 2
+
+
+def test_the_first_request_waits_for_its_turn_since_another_crawl_may_just_have_ended(site: Site) -> None:
+    began = site.clock.now()
+
+    list(fetch(site, anime(1), requests_per_second=0.5))
+
+    assert [(at - began).total_seconds() for at in site.times] == [pytest.approx(2), pytest.approx(4)]
 
 
 def test_a_crawl_delay_slows_us_down(site: Site) -> None:
@@ -438,41 +496,70 @@ def test_a_crawl_delay_slows_us_down(site: Site) -> None:
 
 
 def test_a_spent_budget_ends_the_crawl_quietly(site: Site) -> None:
-    got = list(fetch(site, anime(1, 2, 3, 4), budget=2))
+    got = list(fetch(site, anime(1, 2, 3, 4), budget=3))
 
     assert [exchange.id for exchange in got] == [None, 1, 2]
+    assert len(site.asked) == 3
+
+
+def test_repeated_and_redirected_requests_are_paid_from_the_budget(site: Site) -> None:
+    site.answers["/anime/1"] = [(301, {"Location": "/anime/1/Sea"}, b"")]
+    site.answers["/anime/2"] = [(500, {}, b"")]
+
+    got = list(fetch(site, anime(1, 2, 3), budget=5))
+
+    assert [(exchange.outcome, exchange.requests) for exchange in got] == [("ok", 1), ("ok", 2), ("failed", 2)]
+    assert got[-1].reason == "the crawl stopped, or its budget was spent, before an answer came"
+    assert len(site.asked) == 5
+
+
+@pytest.mark.parametrize("parallel", [1, 8])
+def test_a_budget_is_never_exceeded_by_any_number_of_threads(site: Site, parallel: int) -> None:
+    list(fetch(site, anime(*range(1, 60)), budget=20, parallel=parallel))
+
+    assert len(site.asked) == 20
+
+
+def test_a_budget_that_robots_spends_asks_no_page(site: Site) -> None:
+    assert [exchange.kind for exchange in fetch(site, anime(1), budget=1)] == ["robots"]
+    assert list(fetch(site, anime(1), budget=0)) == []
+
+
+def test_a_site_that_is_down_is_left_alone(site: Site) -> None:
+    for number in range(5, 100):
+        site.answers[f"/anime/{number}"] = [(503, {}, b"")]
+
+    got, error = until_error(fetch(site, anime(*range(1, 100)), tries=2), FetchError)
+
+    assert [exchange.outcome for exchange in got] == ["ok"] * 5 + ["failed"] * 20
+    assert str(error).startswith("the site seems to be down: 20 pages in a row were not answered, the last: ")
+
+
+def test_pages_that_fail_now_and_then_do_not_mean_that_a_site_is_down(site: Site) -> None:
+    for number in range(1, 60):
+        site.answers[f"/anime/{number}"] = [(503, {}, b"")] if number % 15 else [(404, {}, b"")]
+
+    got = list(fetch(site, anime(*range(1, 60)), tries=1))
+
+    assert len(got) == 60
 
 
 def test_a_visitor_reads_robots_once_and_keeps_its_pace_over_several_calls(site: Site) -> None:
-    with requests.Session() as session:
-        session.mount("https://", Loopback(site.port))
-        polite = manners(requests_per_second=0.5, parallel=3)
-        visitor = Visitor(session, polite, site.clock.now, site.clock.sleep, 0)
-        got = [exchange.id for wanted in (anime(1, 2), anime(3)) for exchange in ask(visitor, wanted)]
+    with visiting(site, requests_per_second=0.5, parallel=3) as visitor:
+        got = [exchange.id or 0 for wanted in (anime(1, 2), anime(3)) for exchange in ask(visitor, wanted)]
 
-    assert got == [None, 1, 2, 3]
+    assert sorted(got) == [0, 1, 2, 3]
     assert site.asked.count("/robots.txt") == 1
     assert (site.times[-1] - site.times[0]).total_seconds() >= 4  # four requests, two seconds apart
 
 
-def test_progress_counts_pages(site: Site) -> None:
-    heard: list[tuple[int, int | None]] = []
-    with requests.Session() as session:
-        session.mount("https://", Loopback(site.port))
-        quick: Callable[[int, int | None], None] = lambda done, total: heard.append((done, total))  # noqa: E731
-        list(
-            crawl(
-                anime(1, 2),
-                session=session,
-                manners=manners(),
-                now=site.clock.now,
-                sleep=site.clock.sleep,
-                seed=0,
-                progress=quick,
-            )
-        )
+def test_a_page_that_is_slow_holds_back_no_other(site: Site) -> None:
+    site.answers["/anime/1"] = [(500, {}, b""), (200, {}, PAGE)]
 
-    assert heard == [(0, 2), (1, 2), (2, 2)]
+    got = [exchange.id for exchange in fetch(site, anime(*range(1, 30)), parallel=2)]
+
+    assert got.index(1) > 1  # the others were handed out, and archived, while it waited
+    assert len(got) == 30
 
 
 def test_an_abandoned_crawl_asks_no_more(site: Site) -> None:
@@ -493,4 +580,5 @@ def test_real_pages_are_recognised_for_what_they_are(real: Any) -> None:
         name for name in outcomes if name.startswith("error404")
     }
     assert [name for name, outcome in outcomes.items() if outcome == "again"] == ["error503__x__2018-07-03.html"]
+    assert {recognised("anime", path.read_bytes())[0] for path in (real / "odd_pages").glob("*.html")} == {"ok"}
     assert "blocked" not in outcomes.values()

@@ -63,15 +63,18 @@ def test_manifests_say_how_complete_each_crawl_step_was(lake: Path) -> None:
         assert notes["answered"] == notes["wanted"] > 0, name
 
 
-def test_a_budget_binds_each_step_and_what_is_left_out_stands_in_the_manifest(tmp_path: Path) -> None:
-    short = {"anime_index": {"budget": 1}, "anime_pages": {"budget": 10, "workers": 1, "pages_at_once": 3}}
+def test_a_budget_binds_a_day_and_what_is_left_out_stands_in_the_manifest(tmp_path: Path) -> None:
+    short = {
+        "anime_index": {"daily_budget": 2},
+        "anime_pages": {"daily_budget": 13, "workers": 1, "pages_at_once": 3},
+    }
 
     materialise(tmp_path, "anime_index", "anime_pages", dials=short)
 
     here = opened(tmp_path)
     index, pages = here.manifest("anime_index").notes, here.manifest("anime_pages").notes
-    assert (index["wanted"], index["asked"], index["complete"]) == (2, 1, False)
-    assert (pages["asked"], pages["answered"], pages["complete"]) == (10, 10, False)
+    assert (index["wanted"], index["asked"], index["left"], index["complete"]) == (2, 1, 1, False)
+    assert (pages["asked"], pages["answered"], pages["requests"], pages["complete"]) == (10, 10, 11, False)
     assert set(here.load_table("anime_pages")["kind"]) == {"anime"}  # nothing was left for the characters
     assert here.load_table("anime_index").height == 50
 

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -20,8 +21,9 @@ from upath import UPath
 
 from anipop_pipeline import raw
 from anipop_pipeline.errors import Blocked, CorruptFile, LakeError, LeaseTaken, SettingError
-from anipop_pipeline.lake import open_lake
-from anipop_pipeline.raw import LEASE, RawStore
+from anipop_pipeline.lake import clock, open_lake
+from anipop_pipeline.lease import LEASE
+from anipop_pipeline.raw import RawStore
 from anipop_pipeline.stages import archive
 from anipop_pipeline.stages.archive import Exchange
 from anipop_pipeline.stages.tables.pages import PageIndex
@@ -101,8 +103,10 @@ def test_the_index_says_where_each_record_lies(store: RawStore) -> None:
 
     rows = store.index().sort("offset")
     assert rows["file"].to_list() == ["000000.warc.gz"] * 2
-    assert rows["offset"].to_list() == [0, rows["length"][0]]
-    assert rows["length"].sum() == len(segment)
+    assert segment.startswith(b"\x1f\x8b")
+    assert gzip.decompress(segment[: rows["offset"][0]]).startswith(b"WARC/1.1\r\n")  # who made the file
+    assert rows["offset"][1] == rows["offset"][0] + rows["length"][0]
+    assert rows["offset"][1] + rows["length"][1] == len(segment)
     assert rows["digest"][0] == page(1).digest
     assert rows.schema == PageIndex.create_empty().schema
 
@@ -197,7 +201,7 @@ def test_everything_is_archived_whatever_ends_the_crawl(store: RawStore, ending:
 KILLED = """
 import os, sys
 from datetime import UTC, datetime
-from anipop_pipeline.lake import open_lake
+from anipop_pipeline.lake import clock, open_lake
 from anipop_pipeline.raw import RawStore
 from anipop_pipeline.stages.archive import Exchange
 
@@ -249,20 +253,50 @@ def test_a_spool_without_one_whole_record_is_dropped(store: RawStore) -> None:
     assert names(store) == []
 
 
-def test_a_spool_of_garbage_is_named_and_the_lake_stays_readable(store: RawStore) -> None:
+@pytest.mark.parametrize("garbage", [b"garbage", bytes(4096)], ids=["noise", "zeros after a power failure"])
+def test_whole_records_before_garbage_are_kept_and_the_garbage_is_set_aside(
+    store: RawStore, garbage: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
     store.keep([page(1)])
-    file = spool(store, page(2))
-    file.write_bytes(file.read_bytes() + b"garbage")
+    file = spool(store, page(2), page(3))
+    file.write_bytes(content := file.read_bytes() + garbage)
 
-    with pytest.raises(CorruptFile) as corrupt:
-        store.recover()
+    store.recover()
 
-    assert str(file) in corrupt.value.where
-    assert "move that file away" in corrupt.value.fix
-    assert bodies(store, store.latest()) == {1: b"<html>1</html>"}
-    file.unlink()
-    store.keep([page(3)])
-    assert set(bodies(store, store.latest())) == {1, 3}
+    assert set(bodies(store, store.latest())) == {1, 2, 3}
+    (aside,) = store.lake.spool.iterdir()
+    assert aside.read_bytes() == content
+    assert str(aside) in caplog.text
+    store.keep([page(4)])
+    assert set(bodies(store, store.latest())) == {1, 2, 3, 4}
+
+
+def test_sealing_that_a_kill_interrupted_anywhere_ends_in_the_same_segment(store: RawStore) -> None:
+    spool(store, page(2), page(1)).rename(store.lake.spool / "000000.warc.gz")
+    closed = (store.lake.spool / "000000.warc.gz").read_bytes()
+    store.recover()
+    sealed = (store.folder / "000000.warc.gz").read_bytes()
+
+    (store.lake.spool / "000000.warc.gz").write_bytes(closed)  # killed before the spool was emptied
+    (store.folder / "index" / "000000.parquet").unlink()  # and before the index was written
+    store.recover()
+
+    assert names(store) == ["000000.warc.gz"]
+    assert (store.folder / "000000.warc.gz").read_bytes() == sealed
+    assert store.index().sort("offset")["id"].to_list() == [1, 2]
+    assert not list(store.lake.spool.iterdir())
+
+
+def test_a_spool_never_overwrites_what_another_crawl_sealed_under_its_name(store: RawStore) -> None:
+    spool(store, page(1)).rename(store.lake.spool / "000000.warc.gz")
+    elsewhere = RawStore(open_lake(str(store.lake.root), "demo", f"{store.lake.spool_root}-of-another-machine"))
+    elsewhere.folder.mkdir(parents=True, exist_ok=True)
+    elsewhere.keep([page(2)])
+
+    store.recover()
+
+    assert names(store) == ["000000.warc.gz", "000001.warc.gz"]
+    assert set(bodies(store, store.latest())) == {1, 2}
 
 
 def test_a_spool_on_another_disk_comes_home(tmp_path: Path) -> None:
@@ -305,17 +339,84 @@ def test_a_spool_that_cannot_be_written_is_an_error_with_a_fix(tmp_path: Path) -
 # The index
 
 
+def unchanged(number: int, *, days: int) -> Exchange:
+    url, at = f"https://demo.invalid/anime/{number}", AT + timedelta(days=days)
+    return Exchange(url, "anime", number, at, 304, "unchanged", requests=2, earlier=AT)
+
+
 def test_the_index_can_be_rebuilt_from_the_segments_alone(store: RawStore) -> None:
     store.keep([page(1), failed(2)])
-    store.keep([missing(3), page(1, days=9)])
+    store.keep([missing(3), page(1, days=9), unchanged(1, days=10)])
     before = store.index()
     for name in names(store, "index"):
         (store.folder / "index" / name).unlink()
+    write_frame(store.folder / "index" / "000007.parquet", before)  # of a segment that is gone
 
-    store.recover()
+    found = store.reindex(clock)
 
-    assert before.height == 4
+    assert before.height == 5
     assert_frame_equal(store.index(), before)
+    assert [(one.file, one.records, one.torn_bytes) for one in found] == [
+        ("000000.warc.gz", 2, 0),
+        ("000001.warc.gz", 3, 0),
+    ]
+    assert names(store, "index") == ["000000.parquet", "000001.parquet"]
+
+
+def test_of_a_torn_segment_the_whole_records_are_indexed(store: RawStore) -> None:
+    store.keep([page(1), page(2), page(3)])
+    last = store.index().sort("offset").row(-1, named=True)
+    segment = store.folder / "000000.warc.gz"
+    segment.write_bytes(segment.read_bytes()[: last["offset"] + 100])
+
+    (found,) = store.reindex(clock)
+
+    assert (found.records, found.torn_bytes) == (2, 100)
+    assert bodies(store, store.latest()) == {1: b"<html>1</html>", 2: b"<html>2</html>"}
+
+
+def test_a_damaged_segment_is_named_and_the_index_stays_as_it_was(store: RawStore) -> None:
+    store.keep([page(1)])
+    store.keep([page(2)])
+    before, segment = store.index(), store.folder / "000000.warc.gz"
+    segment.write_bytes(b"garbage")
+
+    with pytest.raises(CorruptFile) as corrupt:
+        store.reindex(clock)
+
+    assert str(segment) in corrupt.value.where
+    assert_frame_equal(store.index(), before)
+
+
+def test_nobody_reindexes_while_a_crawl_writes(store: RawStore) -> None:
+    with store.lease(clock), pytest.raises(LeaseTaken):
+        store.reindex(clock)
+
+
+def test_an_unchanged_page_is_heard_of_and_keeps_its_body(store: RawStore) -> None:
+    store.keep([page(1), missing(2), failed(3)])
+
+    store.keep([unchanged(1, days=5), failed(1, days=6)])
+
+    assert bodies(store, store.latest().filter(id=1)) == {1: b"<html>1</html>"}
+    heard = dict(store.heard().sort("url").iter_rows())
+    assert heard == {page(1).url: AT + timedelta(days=5), page(2).url: AT}
+
+
+def test_the_requests_of_a_day_are_counted_whatever_came_of_them(store: RawStore) -> None:
+    store.keep([page(1), replace(failed(2), requests=4), unchanged(3, days=1)])
+
+    days = [store.requests_on((AT + timedelta(days=days)).date()) for days in (-1, 0, 1)]
+
+    assert days == [0, 5, 2]
+
+
+def test_a_slow_crawl_brings_its_pages_home_now_and_then(store: RawStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(raw, "SEGMENT_SECONDS", 0.0)
+
+    store.keep([page(1), page(2)])
+
+    assert names(store) == ["000000.warc.gz", "000001.warc.gz"]
 
 
 def test_a_segment_that_a_killed_run_did_not_index_is_indexed_by_the_next(store: RawStore) -> None:
@@ -336,7 +437,7 @@ def write_frame(path: UPath, frame: pl.DataFrame) -> None:
 
 
 @pytest.mark.parametrize("kind", ["garbage", "torn", "other columns", "broken rule"])
-def test_a_corrupt_part_of_the_index_is_named_and_deleting_it_mends_it(store: RawStore, kind: str) -> None:
+def test_a_corrupt_part_of_the_index_is_named_and_its_fix_mends_it(store: RawStore, kind: str) -> None:
     store.keep([page(1)])
     store.keep([page(2)])
     before, part = store.index(), store.folder / "index" / "000000.parquet"
@@ -350,9 +451,8 @@ def test_a_corrupt_part_of_the_index_is_named_and_deleting_it_mends_it(store: Ra
         store.index()
 
     assert corrupt.value.where == str(part)
-    assert corrupt.value.fix.startswith("delete that file")
-    part.unlink()
-    store.recover()
+    assert corrupt.value.fix == "anipop lake reindex"
+    assert [found.records for found in store.reindex(clock)] == [1, 1]
     assert_frame_equal(store.index(), before)
 
 

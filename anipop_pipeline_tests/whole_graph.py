@@ -15,6 +15,7 @@ from anipop_pipeline.stages.experiments import EXPERIMENTS
 ANIME = 60
 NAMES = sorted(key.to_user_string() for asset in assets.ALL for key in asset.keys)
 SMALL: dict[str, Any] = {
+    "anime_pages": {"statistics": True},
     "splits": {"repeats": 3, "folds": 3},
     "metrics": {"samples": 50},
     **{f"model_{name}": {"epochs": 2, "cheap_repeats": 2} for name in EXPERIMENTS},
@@ -24,6 +25,8 @@ SMALL_AS_TOML = f"""
 [DemoConfig]
 anime = {ANIME}
 seed = 11
+[CrawlConfig]
+statistics = true
 [SplitConfig]
 repeats = 3
 folds = 3

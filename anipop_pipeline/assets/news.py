@@ -1,6 +1,6 @@
 """How an asset says how far it is: rarely enough to be read.
 
-Belongs here: throttling. Does not: what is counted.
+Belongs here: throttling, and the words. Does not: what is counted.
 """
 
 import time
@@ -8,19 +8,72 @@ from collections.abc import Callable
 
 import dagster as dg
 
+from anipop_pipeline.crawling import Figures, Progress
+
 SECONDS_BETWEEN = 5.0
 
 
 def shown(context: dg.AssetExecutionContext, what: str) -> Callable[[int, int | None], None]:
     """Return a progress that says in the log, every few seconds, how far something is and when it will end."""
-    started = last = time.monotonic()
+    tell, started = _every_few_seconds(context, what), time.monotonic()
 
     def show(done: int, total: int | None) -> None:
-        nonlocal last
-        now = time.monotonic()
-        if now - last >= SECONDS_BETWEEN and total and done < total:
-            last = now
-            left = (now - started) * (total - done) / max(done, 1)
-            context.log.info(f"{what}: {done} of {total}, about {left:.0f} s left")
+        if total and done < total:
+            left = (time.monotonic() - started) * (total - done) / max(done, 1)
+            tell(lambda: f"{done} of {total}, about {_span(left)} left")
 
     return show
+
+
+def crawl_shown(context: dg.AssetExecutionContext, what: str) -> Progress:
+    """Return a progress that says the same of a crawl, with its pace and what went wrong."""
+    tell = _every_few_seconds(context, what)
+
+    def show(figures: Figures) -> None:
+        if figures.done != figures.total:
+            tell(lambda: told(figures))
+
+    return show
+
+
+def _every_few_seconds(context: dg.AssetExecutionContext, what: str) -> Callable[[Callable[[], str]], None]:
+    last = time.monotonic()
+
+    def tell(words: Callable[[], str]) -> None:
+        nonlocal last
+        now = time.monotonic()
+        if now - last >= SECONDS_BETWEEN:
+            last = now
+            context.log.info(f"{what}: {words()}")
+
+    return tell
+
+
+def told(figures: Figures) -> str:
+    """Return how far a crawl is, on one line.
+
+    >>> told(Figures(total=24_000, done=600, requests=640, failed=3, seconds=600.0))
+    '600 of 24,000, 1.00/s, 3 failed, about 6 h 30 min left'
+    """
+    of = "" if figures.total is None else f" of {figures.total:,}"
+    parts = [f"{figures.done:,}{of}", f"{figures.per_second:.2f}/s"]
+    counts = {"unchanged": figures.unchanged, "failed": figures.failed, "blocked": figures.blocked}
+    parts += [f"{count:,} {name}" for name, count in counts.items() if count]
+    if figures.seconds_left is not None:
+        parts.append(f"about {_span(figures.seconds_left)} left")
+    return ", ".join(parts)
+
+
+def _span(seconds: float) -> str:
+    """Return a length of time as a person says it.
+
+    >>> _span(42), _span(600), _span(200_000)
+    ('42 s', '10 min', '2 d 7 h')
+    """
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    hours, days = minutes // 60, minutes // 1440
+    if not hours:
+        return f"{minutes} min"
+    return f"{days} d {hours % 24} h" if days else f"{hours} h {minutes % 60} min"

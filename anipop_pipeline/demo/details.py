@@ -24,8 +24,8 @@ EDITABLE = (
 IN_TILES = ("Adaptation", "Prequel", "Sequel")
 
 
-def heading(anime: Anime) -> str:
-    """Return the head line with the title, as on every page about this anime."""
+def heading(anime: Anime, tab: str = "") -> str:
+    """Return the head line with the title, as on every page about this anime; the tab is the end of its path."""
     english = anime.title_english
     second = f'<br><p class="title-english title-inherit">{text(english)}</p>' if english else ""
     options = "".join(f'<option value="{name.lower().replace(" ", "_")}">{name}</option>' for name in EDITABLE)
@@ -48,13 +48,13 @@ def heading(anime: Anime) -> str:
    {left_column(anime)}<td valign="top" style="padding-left: 5px;"><div class="rightside js-scrollfix-bottom-rel">\
 <div style="width:728px; margin:0 auto"></div>
 <a name="lower"></a>
-{_tabs(anime)}"""
+{_tabs(anime, tab)}"""
 
 
 def body(world: World, anime: Anime) -> str:
-    """Return the anime's page without its chrome."""
+    """Return what stands below the head line of the anime's page."""
     trail = breadcrumb([("/anime.php", "Anime"), (anime.path, anime.title)])
-    return f"""{heading(anime)}
+    return f"""
 
 
                     {trail}
@@ -79,9 +79,9 @@ def _edit(anime: Anime, what: str) -> str:
     return f'<div class="floatRightHeader"><a href="{target}" style="font-weight: normal;">Edit</a></div>'
 
 
-def _tabs(anime: Anime) -> str:
+def _tabs(anime: Anime, tab: str) -> str:
     rows = "".join(
-        f"        <li>{link(anime.path + end, name, '' if end else 'horiznav_active')}\n    </li>\n"
+        f"        <li>{link(anime.path + end, name, 'horiznav_active' if end == tab else '')}\n    </li>\n"
         for name, end in TABS
     )
     return f"""<div id="horiznav_nav" style="margin: 5px 0 10px 0;">
@@ -223,7 +223,7 @@ def _reviews(anime: Anime) -> str:
 
 def _recommendations(world: World, anime: Anime) -> str:
     """Return links to a few others of the same genre: they stand on the page, but are no relations."""
-    place = world.anime.index(anime)
+    place = world.places[anime.id]
     others = [world.anime[(place + step) % len(world.anime)] for step in (3, 11, 29, 47)]
     items = "".join(
         f"""<li class="btn-anime" style="width:90px">\

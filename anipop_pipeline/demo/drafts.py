@@ -182,7 +182,7 @@ def titles(rng: random.Random, franchise: Franchise, count: int) -> list[Draft]:
 
 def _draft(rng: random.Random, franchise: Franchise, place: int, day: date) -> Draft:
     kind = pick(rng, TYPES)
-    episodes, minutes = _length(rng, kind)
+    episodes, minutes = length(rng, kind)
     siblings = [key for key, theme in words.THEMES.items() if theme.genre == franchise.genre]
     extra = pick(rng, EXTRA_GENRES)
     themes = rng.sample(THEME_TAGS[franchise.genre], rng.choices((0, 1, 2), weights=(35, 50, 15))[0])
@@ -205,7 +205,7 @@ def _draft(rng: random.Random, franchise: Franchise, place: int, day: date) -> D
     )
 
 
-def _length(rng: random.Random, kind: str) -> tuple[int, int]:
+def length(rng: random.Random, kind: str) -> tuple[int, int]:
     """Return episodes and minutes of one episode."""
     match kind:
         case "TV":
@@ -267,3 +267,23 @@ def season(day: date) -> str:
     'Fall 2021'
     """
     return f"{SEASON_NAMES[(day.month - 1) // 3 * 3 + 1]} {day.year}"
+
+
+def synonyms(key: str, title: Title) -> tuple[str, ...]:
+    """Return the other names of a title, drawn from a key of its own; most titles have none, some have up to three.
+
+    A field of the site names them one after another with commas between, so none has a comma inside.
+    """
+    rng = random.Random(f"anipop demo synonyms {key}")
+    if rng.random() < 0.55:
+        return ()
+    plain, english = (re.sub(r"[:,!]", "", one) for one in (title.main, title.english))
+    candidates = (
+        "".join(word[0] for word in plain.split()).upper(),
+        f"{english} (Animation)",
+        f"{english} & More",
+        plain.replace(" no ", "-no-"),
+        f"{plain.split()[0]}-{plain.split()[-1]}".lower(),
+    )
+    fresh = [one for one in dict.fromkeys(candidates) if one not in (title.main, title.english)]
+    return tuple(rng.sample(fresh, rng.choice((1, 1, 2, 3))))

@@ -1,4 +1,4 @@
-"""Which address of the demo site shows what: list, anime, cast, character, robots.txt, and what is missing.
+"""Which address of the demo site shows what: list, seasons, anime with cast and statistics, characters, robots.txt.
 
 Belongs here: the site's map, whole pages as text. Does not: bytes, headers and sockets (server), drawings
 (pictures).
@@ -8,7 +8,7 @@ import re
 from dataclasses import dataclass
 from urllib.parse import parse_qs, urlsplit
 
-from anipop_pipeline.demo import chrome, details, people
+from anipop_pipeline.demo import chrome, details, people, seasons, stats
 from anipop_pipeline.demo.chrome import BASE, CDN, NOTICE, breadcrumb, link, text, thumbnail
 from anipop_pipeline.demo.records import Anime, Character, World
 from anipop_pipeline.demo.sidebar import PLACEHOLDER
@@ -28,7 +28,7 @@ Disallow: /ownlist/
 User-agent: BadBot
 Disallow: /
 """
-FULL_PATH = re.compile(r"/(anime|character)/(\d+)(?:/[^/]*)?(/characters)?/?")
+FULL_PATH = re.compile(r"/(anime|character)/(\d+)(?:/[^/]*)?(/characters|/stats)?/?")
 LIST_TABS = {
     "topanime.php": "All Anime", "?type=airing": "Top Airing", "?type=upcoming": "Top Upcoming",
     "?type=tv": "Top TV Series",
@@ -64,15 +64,19 @@ class Site:
                 return self._home()
             case "/topanime.php":
                 return self._list(query.get("limit", ["0"])[0])
+            case "/anime/season":
+                return self._season(*seasons.current(self.world))
             case "/anime.php" if "id" in query:
                 return self._moved(query["id"][0])
+        if season := seasons.PATH.fullmatch(parts.path):
+            return self._season(int(season[1]), season[2])
         found = FULL_PATH.fullmatch(parts.path)
         if found is None:
             return self._missing()
-        kind, number, cast = found[1], int(found[2]), found[3]
+        kind, number, part = found[1], int(found[2]), found[3] or ""
         if kind == "character":
-            return self._missing() if cast else self._character(number)
-        return self._anime(number, cast is not None)
+            return self._missing() if part else self._character(number)
+        return self._anime(number, part)
 
     def _framed(self, status: int, body: str, title: str, told: str, path: str, image: str = PLACEHOLDER) -> Page:
         framed = chrome.frame(title=title, description=told, path=path, image=image, body=body, ranking=self._ranking)
@@ -97,18 +101,35 @@ class Site:
             return self._missing()
         return Page(301, HTML, "", BASE + anime.path)
 
-    def _anime(self, number: int, cast: bool) -> Page:
+    def _anime(self, number: int, part: str) -> Page:
         anime = self.world.anime_by_id.get(number)
         if anime is None or number in self.world.dead_anime:
             return self._missing()
-        path = anime.path
+        named, told, body = self._told(anime, part)
         image = CDN + anime.poster_path if anime.poster_path else PLACEHOLDER
-        if cast:
-            body = details.heading(anime) + people.cast_body(self.world, anime, path)
-            named, told = f"{_named(anime)} - Characters & Staff", f"Who appears in {anime.title}."
-            return self._framed(200, body, named, told, f"{path}/characters", image)
-        told = " ".join((anime.synopsis or anime.title).split())[:200]
-        return self._framed(200, details.body(self.world, anime), _named(anime), told, path, image)
+        return self._framed(200, body, named, told, anime.path + part, image)
+
+    def _told(self, anime: Anime, part: str) -> tuple[str, str, str]:
+        """Return name, description and body of that part of an anime's pages."""
+        above = details.heading(anime, part)
+        match part:
+            case "/characters":
+                body = above + people.cast_body(self.world, anime, anime.path)
+                return f"{_named(anime)} - Characters & Staff", f"Who appears in {anime.title}.", body
+            case "/stats":
+                body = above + stats.body(anime, self.world.seed)
+                return f"{anime.title} - Statistics", f"How {anime.title} was received.", body
+            case _:
+                told = " ".join((anime.synopsis or anime.title).split())[:200]
+                return _named(anime), told, above + details.body(self.world, anime)
+
+    def _season(self, year: int, name: str) -> Page:
+        body = seasons.body(self.world, year, name)
+        if body is None:
+            return self._missing()
+        named = f"{name.title()} {year}"
+        path = f"/anime/season/{year}/{name}"
+        return self._framed(200, body, f"{named} - Anime", f"What was new in {named}.", path)
 
     def _character(self, number: int) -> Page:
         character = self.world.character_by_id.get(number)

@@ -4,12 +4,12 @@ Belongs here: frozen records and look-ups over them. Does not: where a value com
 is shown (pages, pictures).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from functools import cached_property
 
 WORLD_TODAY = datetime(2025, 6, 30, tzinfo=UTC)
-"""The demo's clock stands still here: statuses, ages and the server's Date header are computed against it."""
+"""The day on which a world is built: statuses and ages are computed against it, and its clock stands still there."""
 
 
 @dataclass(frozen=True)
@@ -86,6 +86,7 @@ class Anime:
     slug: str
     title_english: str | None
     title_japanese: str
+    synonyms: tuple[str, ...]
     type: str
     episodes: int | None
     airing: Airing
@@ -155,7 +156,10 @@ class Character:
 
 @dataclass(frozen=True)
 class World:
-    """One invented site: anime in the order of its list, characters by id, and what is broken on purpose."""
+    """One invented site on one day: anime in the order of its list, characters by id, and what is broken on purpose.
+
+    A world that has moved on also holds the one that it began as, from which every later day is worked out.
+    """
 
     seed: int
     anime: tuple[Anime, ...]
@@ -163,11 +167,18 @@ class World:
     dead_anime: frozenset[int]
     dead_characters: frozenset[int]
     dead_pictures: frozenset[str]
+    today: datetime = WORLD_TODAY
+    first: "World | None" = field(default=None, repr=False, compare=False)
 
     @cached_property
     def anime_by_id(self) -> dict[int, Anime]:
         """Return every anime under its id."""
         return {one.id: one for one in self.anime}
+
+    @cached_property
+    def places(self) -> dict[int, int]:
+        """Return for each anime id its place in the site's list, from 0."""
+        return {one.id: place for place, one in enumerate(self.anime)}
 
     @cached_property
     def character_by_id(self) -> dict[int, Character]:

@@ -1,17 +1,19 @@
 """The demo site on loopback: a small HTTP/1.1 server, and the way to it that keeps canonical addresses.
 
-Belongs here: sockets, headers, compression, the requests adapter. Does not: what a page says (pages), or any rule about
-how fast or whether to crawl.
+Belongs here: sockets, headers, compression, conditional requests, the requests adapter. Does not: what a page says
+(pages), or any rule about how fast or whether to crawl.
 """
 
 import errno
 import gzip
+import hashlib
+import re
 import socket
 import sys
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from email.utils import format_datetime
 from functools import lru_cache
 from http import HTTPStatus
@@ -26,23 +28,45 @@ from urllib3.connectionpool import HTTPConnectionPool
 from anipop_pipeline.demo import pictures
 from anipop_pipeline.demo.chrome import BASE, CDN
 from anipop_pipeline.demo.pages import HTML, Site
-from anipop_pipeline.demo.records import WORLD_TODAY, World
+from anipop_pipeline.demo.records import World
 from anipop_pipeline.errors import PortInUse
 
 HOST = "127.0.0.1"
 POOL = 16
 QUESTION_MARK = bytes.fromhex("47494638396101000100800000c8c8c8ffffff2c00000000010001000002024401003b")
 """A grey GIF of one pixel: what the site shows where a picture is missing."""
+ENTITY_TAG = re.compile(r'(?:W/)?("[^"]*")')
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What goes over the wire: status, headers without length, and the body, plain and compressed."""
+    """What goes over the wire: status, headers without length, the body, plain and compressed, and the body's mark."""
 
     status: int
     headers: Mapping[str, str]
     body: bytes
     zipped: bytes | None
+    mark: str = ""
+
+    def tag(self, *, zipped: bool) -> str | None:
+        """Return the strong entity tag of what would be sent; what is not there, or lies elsewhere, has none.
+
+        Two codings of one page are not the same bytes, so a strong tag must tell them apart.
+        """
+        if self.status != HTTPStatus.OK:
+            return None
+        return f'"{self.mark}-gzip"' if zipped else f'"{self.mark}"'
+
+
+def is_known(tag: str, asked: str | None) -> bool:
+    """Return whether an If-None-Match header names the tag; as the standard has it, weak tags are as good here.
+
+    >>> is_known('"a"', '"b", W/"a"'), is_known('"a"', "*"), is_known('"a"', '"b"'), is_known('"a"', None)
+    (True, True, False, False)
+    """
+    if asked is None:
+        return False
+    return asked.strip() == "*" or tag in ENTITY_TAG.findall(asked)
 
 
 class Answers:
@@ -50,7 +74,12 @@ class Answers:
 
     def __init__(self, world: World, picture_size: tuple[int, int]) -> None:
         self._world, self._size, self._site = world, picture_size, Site(world)
-        self.to = lru_cache(maxsize=4096)(self._make)
+        self.date = format_datetime(world.today, usegmt=True)
+        self.to = lru_cache(maxsize=4096)(self._marked)
+
+    def _marked(self, target: str) -> Answer:
+        answer = self._make(target)
+        return replace(answer, mark=hashlib.sha256(answer.body).hexdigest()[:32])
 
     def _make(self, target: str) -> Answer:
         path = urlsplit(target).path
@@ -99,31 +128,40 @@ class _Handler(BaseHTTPRequestHandler):
         self.server.count()
         answer = self.server.answers.to(self.path)
         zipped = answer.zipped if "gzip" in self.headers.get("Accept-Encoding", "") else None
+        tag = answer.tag(zipped=zipped is not None)
+        if tag and is_known(tag, self._asked_for()):
+            self._start(HTTPStatus.NOT_MODIFIED, {"ETag": tag, "Vary": "Accept-Encoding"})
+            return
         payload = answer.body if zipped is None else zipped
-        self.send_response(answer.status)
-        for name, value in answer.headers.items():
-            self.send_header(name, value)
-        if zipped is not None:
-            self.send_header("Content-Encoding", "gzip")
-        self.send_header("Content-Length", str(len(payload)))
-        self.end_headers()
+        coded = {} if zipped is None else {"Content-Encoding": "gzip"}
+        marked = {"ETag": tag} if tag else {}
+        self._start(answer.status, {**answer.headers, **marked, **coded, "Content-Length": str(len(payload))})
         if body:
             self.wfile.write(payload)
+
+    def _asked_for(self) -> str | None:
+        """Return all entity tags that the other side says it has, however many lines it needed."""
+        lines = self.headers.get_all("If-None-Match")
+        return None if lines is None else ", ".join(lines)
+
+    def _start(self, status: int, headers: Mapping[str, str]) -> None:
+        self.send_response(status)
+        for name, value in headers.items():
+            self.send_header(name, value)
+        self.end_headers()
 
     def _refuse(self) -> None:
         """Answer a method that a site to be read has no use for, and hang up, since its body was not read."""
         self.server.count()
         self.close_connection = True
-        self.send_response(HTTPStatus.METHOD_NOT_ALLOWED)
-        for name, value in (("Allow", "GET, HEAD"), ("Content-Length", "0"), ("Connection", "close")):
-            self.send_header(name, value)
-        self.end_headers()
+        closing = {"Allow": "GET, HEAD", "Content-Length": "0", "Connection": "close"}
+        self._start(HTTPStatus.METHOD_NOT_ALLOWED, closing)
 
     do_POST = do_PUT = do_DELETE = do_PATCH = do_OPTIONS = _refuse  # noqa: N815 - http.server looks for these names
 
     def date_time_string(self, timestamp: float | None = None) -> str:  # noqa: ARG002 - the parent's signature
-        """Return the demo's own time, at which its clock stands still."""
-        return format_datetime(WORLD_TODAY, usegmt=True)
+        """Return the world's own time, at which its clock stands still."""
+        return self.server.answers.date
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the name is the parent's
         """Say nothing: the crawler keeps its own record."""

@@ -112,10 +112,18 @@ def _alternative_titles(anime: Anime) -> str:
         if (anime.title_english)
         else ""
     )
-    return f"""<h2>Alternative Titles</h2><div class="spaceit_pad">
+    return f"""<h2>Alternative Titles</h2>{_synonyms(anime)}<div class="spaceit_pad">
     <span class="dark_text">Japanese:</span> {text(anime.title_japanese)}
   </div>{english}<br /><br />
 """
+
+
+def _synonyms(anime: Anime) -> str:
+    if not anime.synonyms:
+        return ""
+    return f"""<div class="spaceit_pad">
+    <span class="dark_text">Synonyms:</span> {text(", ".join(anime.synonyms))}
+  </div>"""
 
 
 def _information(anime: Anime) -> str:
@@ -155,12 +163,13 @@ def aired(airing: Airing) -> str:
     """
     if airing.first is None:
         return "Not available"
-    first = _day(airing.first, airing.precision)
-    last = _day(airing.last, airing.precision) if airing.last else "?"
+    first = day_shown(airing.first, airing.precision)
+    last = day_shown(airing.last, airing.precision) if airing.last else "?"
     return first if first == last else f"{first} to {last}"
 
 
-def _day(day: date, precision: str) -> str:
+def day_shown(day: date, precision: str) -> str:
+    """Return a day as far as it is known."""
     match precision:
         case "year":
             return str(day.year)
@@ -187,11 +196,12 @@ def companies(anime: Anime, names: Sequence[str]) -> str:
     """Return links to companies, or what the site shows when it knows of none."""
     if not names:
         return f"None found, {link(f'/dbchanges.php?aid={anime.id}&t=producers', 'add some')}"
-    known = (*words.STUDIOS, *words.PRODUCERS)
-    return ",       ".join(
-        f'<a href="/anime/producer/{known.index(name) + 101}/{slug(name)}" title="{text(name)}">{text(name)}</a>'
-        for name in names
-    )
+    return ",       ".join(f'<a href="{company_path(name)}" title="{text(name)}">{text(name)}</a>' for name in names)
+
+
+def company_path(name: str) -> str:
+    """Return the path of a company's page, which this site does not have."""
+    return f"/anime/producer/{(*words.STUDIOS, *words.PRODUCERS).index(name) + 101}/{slug(name)}"
 
 
 def _source(anime: Anime) -> str:

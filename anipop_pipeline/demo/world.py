@@ -12,7 +12,7 @@ telling a story; each is measured over scored titles, length as the logarithm of
 20 words, credit as kind.
 
 Belongs here: PLANTED, what each trait is worth, and `build`, which joins drafts and prose into records. Does not:
-how titles are drawn (drafts), how sentences are built (prose), HTML (pages).
+how titles are drawn (drafts), how sentences are built (prose), what days do to a world (ageing), HTML (pages).
 """
 
 import math
@@ -21,8 +21,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from anipop_pipeline.demo import casts, drafts, prose, words
+from anipop_pipeline.demo.ageing import later, ranked
 from anipop_pipeline.demo.casts import Cast
 from anipop_pipeline.demo.drafts import Draft
+from anipop_pipeline.demo.marks import HIGHEST, LOWEST, MEAN
 from anipop_pipeline.demo.records import (
     WORLD_TODAY,
     Airing,
@@ -34,9 +36,12 @@ from anipop_pipeline.demo.records import (
     World,
 )
 
-__all__ = ["PLANTED", "WORLD_TODAY", "Anime", "Character", "Components", "Relation", "Role", "World", "build", "texts"]
+__all__ = [
+    "PLANTED", "WORLD_TODAY", "Anime", "Character", "Components", "Relation", "Role", "World", "build", "later",
+    "texts",
+]  # fmt: skip
 
-MEAN, SPREAD, LOWEST, HIGHEST = 6.6, 0.85, 1.5, 9.3
+SPREAD = 0.85
 SHARES = {"text": 0.20, "portraits": 0.05, "posters": 0.05, "attributes": 0.20, "relatives": 0.05, "noise": 0.45}
 PLANTED = {
     **SHARES,
@@ -117,7 +122,11 @@ def build(size: int = 400, seed: int = 7) -> World:
     ids = _ids(rated, rng)
     cast = casts.draw(rng, [(one.draft, one.main, one.components.fame) for one in rated])
     unlinked = [_anime(i, one, ids, odd, cast, rng) for i, one in enumerate(rated)]
-    listed = _ranked(casts.related(rng, unlinked))
+    named = [
+        replace(anime, synonyms=drafts.synonyms(f"{seed} {anime.id}", one.draft.title))
+        for anime, one in zip(unlinked, rated, strict=True)
+    ]
+    listed = ranked(casts.related(rng, named))
     return _broken(World(seed, tuple(listed), cast.characters, frozenset(), frozenset(), frozenset()), rng)
 
 
@@ -234,6 +243,7 @@ def _anime(i: int, one: _Rated, ids: Sequence[int], odd: _Oddities, cast: Cast, 
         slug=drafts.slug(draft.title.main),
         title_english=draft.title.english if rng.random() < 0.7 else None,
         title_japanese=draft.title.japanese,
+        synonyms=(),
         type=draft.type,
         episodes=draft.episodes if aired else None,
         airing=_airing(i, draft, odd, rng),
@@ -296,21 +306,6 @@ def _audience(one: _Rated, unscored: bool, aired: bool, rng: random.Random) -> t
     members = round(10 ** (3.8 + 0.65 * fame + 0.15 * rng.gauss())) + 300
     votes = 101 + round(members * rng.uniform(0.3, 0.6))
     return members + votes - 101, votes, round(members * 10 ** (-2.7 + 0.4 * fame))
-
-
-def _ranked(listed: Sequence[Anime]) -> list[Anime]:
-    """Return the titles in the order of the site's list, each with its rank and popularity."""
-    popular = sorted(listed, key=lambda one: (-one.members, one.id))
-    popularity = {one.id: place for place, one in enumerate(popular, start=1)}
-
-    def place(one: Anime) -> tuple[bool, bool, float, int]:
-        return one.airing.status == "Not yet aired", one.score is None, -(one.score or 0), one.id
-
-    ranked = enumerate(sorted(listed, key=place), start=1)
-    return [
-        replace(one, rank=rank if one.airing.status != "Not yet aired" else None, popularity=popularity[one.id])
-        for rank, one in ranked
-    ]
 
 
 def _broken(world: World, rng: random.Random) -> World:

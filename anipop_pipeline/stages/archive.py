@@ -1,11 +1,11 @@
 """Exchanges with a site as standard WARC/1.1 records, one gzip member each, and back.
 
 An answer (`ok`, `missing`) is a `response` record with its HTTP headers and its body as received: the content coding is
-kept, the transfer coding is gone and so is its header. What gave no answer worth keeping (`blocked`, `failed`) is a
-`metadata` record whose fields say why. Each record of ours carries three extension headers, so that the index can be
-rebuilt from the WARC files alone: `WARC-X-Anipop-Outcome`, `WARC-X-Anipop-Kind` and, where the page has one,
-`WARC-X-Anipop-Id`. Record ids are derived from what was fetched and nothing names the machine: the same exchanges give
-the same bytes.
+kept, the transfer coding is gone and so is its header. An answer that the page is still what it was (`unchanged`) is a
+`revisit` record. What gave no answer worth keeping (`blocked`, `failed`) is a `metadata` record whose fields say why.
+Each record of ours carries extension headers, so that the index can be rebuilt from the WARC files alone:
+`WARC-X-Anipop-Outcome`, `-Kind`, `-Requests` and, where the page has one, `-Id`. Record ids are derived from what was
+fetched and nothing names the machine: the same exchanges give the same bytes.
 
 Belongs here: how an exchange becomes bytes in a stream, and what the index says of it. Does not: how a page is fetched,
 where a file lies, when a segment is sealed.
@@ -14,7 +14,7 @@ where a file lies, when a segment is sealed.
 import hashlib
 import io
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.parser import Parser
@@ -22,19 +22,20 @@ from http import HTTPStatus
 from typing import Any, BinaryIO
 from uuid import NAMESPACE_URL, uuid5
 
-import polars as pl
 from warcio.exceptions import ArchiveLoadFailed
 from warcio.recordloader import ArcWarcRecord, ArcWarcRecordLoader
 from warcio.statusandheaders import StatusAndHeaders, StatusAndHeadersParserException
 from warcio.utils import Digester
 from warcio.warcwriter import WARCWriter
 
-from anipop_pipeline.errors import CorruptFile
-from anipop_pipeline.stages.tables.pages import OUTCOMES, PAGE_KINDS, PageIndex
+from anipop_pipeline.errors import CorruptFile, TooLarge
+from anipop_pipeline.stages.tables.pages import OUTCOMES, PAGE_KINDS
 
 MAX_RECORD_BYTES = 256 * 2**20  # far above any page or picture; a member that says more is a bomb
 MAX_PAYLOAD_BYTES = 64 * 2**20
-ANSWERED = ("ok", "missing")
+ANSWERED = ("ok", "missing")  # these hold a body
+HEARD = (*ANSWERED, "unchanged")  # by these the site has said what the page is now
+NOT_MODIFIED = "http://netpreserve.org/warc/1.1/revisit/server-not-modified"
 EXTENSION = "WARC-X-Anipop-"
 TRANSFER_HEADERS = frozenset({"transfer-encoding", "trailer", "te"})
 PHRASES = {status.value: status.phrase for status in HTTPStatus}
@@ -45,7 +46,10 @@ END = b"\r\n\r\n"
 
 @dataclass(frozen=True)
 class Exchange:
-    """What was asked of a site and what came back; blocked and failed have a reason instead of headers and body."""
+    """What was asked of a site and what came back; blocked and failed have a reason instead of headers and body.
+
+    `requests` counts what it took, `earlier` is when the version was fetched that is unchanged.
+    """
 
     url: str
     kind: str
@@ -56,14 +60,18 @@ class Exchange:
     headers: tuple[tuple[str, str], ...] = ()
     body: bytes = b""
     reason: str = ""
+    requests: int = 1
+    earlier: datetime | None = None
 
     def __post_init__(self) -> None:
-        if self.fetched_at.utcoffset() != timedelta(0):
-            raise ValueError(f"fetched_at must be in UTC: {self.fetched_at!r}")
+        if any(at.utcoffset() != timedelta(0) for at in (self.fetched_at, self.earlier) if at is not None):
+            raise ValueError(f"fetched_at and earlier must be in UTC: {self.fetched_at!r}, {self.earlier!r}")
         if self.outcome not in OUTCOMES or self.kind not in PAGE_KINDS:
             raise ValueError(f"no such outcome or kind: {self.outcome}, {self.kind}")
-        if self.outcome not in ANSWERED and (self.body or self.headers):
+        if (self.body and self.outcome not in ANSWERED) or (self.headers and self.outcome not in HEARD):
             raise ValueError(f"an exchange that is {self.outcome} keeps neither headers nor body")
+        if (self.earlier is not None) != (self.outcome == "unchanged"):
+            raise ValueError("an exchange that is unchanged, and no other, says since when")
 
     @property
     def digest(self) -> str | None:
@@ -98,7 +106,7 @@ def decoded(body: bytes, coding: str, *, limit: int, where: str = "") -> bytes:
         elif name not in ("", "identity"):
             raise CorruptFile(f"content coding {name!r} is unknown", where=where, fix="ask with Accept-Encoding: gzip")
     if len(body) > limit:
-        raise CorruptFile(f"the body holds more than {limit} bytes", where=where, fix="raise the limit for its kind")
+        raise TooLarge(f"the body holds more than {limit} bytes", where=where, fix="raise the limit for its kind")
     return body
 
 
@@ -112,17 +120,18 @@ def append(stream: BinaryIO, exchange: Exchange) -> tuple[int, int]:
     >>> read(file, offset) == page
     True
     """
-    payload = exchange.body if exchange.outcome in ANSWERED else _fields(exchange)
-    http = _http_headers(exchange) if exchange.outcome in ANSWERED else None
-    member = _member(
-        "response" if http else "metadata",
-        exchange.url,
-        payload,
-        _record_headers(exchange),
-        http=http,
-        content_type="application/http; msgtype=response" if http else "application/warc-fields",
-    )
-    return _write(stream, member)
+    return _write(stream, _answer(exchange) if exchange.outcome in HEARD else _metadata(exchange))
+
+
+def append_info(stream: BinaryIO, file: str, at: datetime, fields: Mapping[str, str]) -> int:
+    """Write the record that opens a segment and says what made it; return its length."""
+    payload = "".join(f"{name}: {_one_line(value)}\r\n" for name, value in fields.items()).encode()
+    headers = {
+        "WARC-Record-ID": f"<urn:uuid:{uuid5(NAMESPACE_URL, f'{file} {at.isoformat()}')}>",
+        "WARC-Date": _warc_date(at),
+        "WARC-Filename": file,
+    }
+    return _write(stream, _member("warcinfo", "", payload, headers, content_type="application/warc-fields"))[1]
 
 
 def read(stream: BinaryIO, offset: int) -> Exchange:
@@ -154,27 +163,36 @@ def index_row(exchange: Exchange, file: str, offset: int, length: int) -> dict[s
         "id": exchange.id,
         "status": exchange.status,
         "outcome": exchange.outcome,
+        "requests": exchange.requests,
         "digest": exchange.digest,
+        "etag": header(exchange.headers, "etag") or None,
+        "last_modified": header(exchange.headers, "last-modified") or None,
         "file": file,
         "offset": offset,
         "length": length,
     }
 
 
-def rebuild(streams: Iterable[tuple[str, BinaryIO]]) -> pl.DataFrame:
-    """Return the PageIndex of named WARC streams; a record that two of them hold counts once, in the first."""
-    rows = [row for name, stream in streams for row in _rows(name, stream)]
-    index = pl.DataFrame(rows, schema=PageIndex.create_empty().schema)
-    once = index.unique(["url", "fetched_at"], keep="first", maintain_order=True)
-    return PageIndex.validate(once.sort("url", "fetched_at"))
+def _answer(exchange: Exchange) -> bytes:
+    revisit = {} if exchange.earlier is None else _revisit_headers(exchange.url, exchange.earlier)
+    return _member(
+        "revisit" if revisit else "response",
+        exchange.url,
+        exchange.body,
+        _record_headers(exchange) | revisit,
+        http=_http_headers(exchange),
+        content_type="application/http; msgtype=response",
+    )
 
 
-def _rows(name: str, stream: BinaryIO) -> Iterator[dict[str, Any]]:
-    try:
-        for exchange, offset, length in scan(stream):
-            yield index_row(exchange, name, offset, length)
-    except CorruptFile as error:
-        raise CorruptFile(error.what, where=f"{name}, {error.where}", fix=error.fix) from error
+def _metadata(exchange: Exchange) -> bytes:
+    headers = _record_headers(exchange)
+    return _member("metadata", exchange.url, _fields(exchange), headers, content_type="application/warc-fields")
+
+
+def _revisit_headers(url: str, earlier: datetime) -> dict[str, str]:
+    refers = {"WARC-Refers-To-Target-URI": url, "WARC-Refers-To-Date": _warc_date(earlier)}
+    return {"WARC-Profile": NOT_MODIFIED, **refers}
 
 
 def _record_headers(exchange: Exchange) -> dict[str, str]:
@@ -185,6 +203,7 @@ def _record_headers(exchange: Exchange) -> dict[str, str]:
         "WARC-Date": _warc_date(exchange.fetched_at),
         f"{EXTENSION}Outcome": exchange.outcome,
         f"{EXTENSION}Kind": exchange.kind,
+        f"{EXTENSION}Requests": str(exchange.requests),
     }
     return headers if exchange.id is None else headers | {f"{EXTENSION}Id": str(exchange.id)}
 
@@ -273,7 +292,7 @@ def _exchange(raw: bytes, offset: int) -> Exchange | None:
     if record.rec_type in ("warcinfo", "request"):
         return None
     try:
-        return _answered(record, content) if record.rec_type == "response" else _unanswered(record, content)
+        return _unanswered(record, content) if record.rec_type == "metadata" else _answered(record, content)
     except (KeyError, ValueError, TypeError, AttributeError) as error:
         raise _corrupt(f"the record is not one of ours ({error})", offset) from error
 
@@ -316,13 +335,15 @@ def _unanswered(record: ArcWarcRecord, content: bytes) -> Exchange:
 
 def _common(record: ArcWarcRecord) -> dict[str, Any]:
     stated: dict[str, str] = dict(record.rec_headers.headers)
-    number = stated.get(f"{EXTENSION}Id")
+    number, earlier = stated.get(f"{EXTENSION}Id"), stated.get("WARC-Refers-To-Date")
     return {
         "url": stated["WARC-Target-URI"],
         "kind": stated[f"{EXTENSION}Kind"],
         "id": None if number is None else int(number),
         "fetched_at": datetime.fromisoformat(stated["WARC-Date"]),
         "outcome": stated[f"{EXTENSION}Outcome"],
+        "requests": int(stated[f"{EXTENSION}Requests"]),
+        "earlier": datetime.fromisoformat(earlier) if earlier else None,
     }
 
 
@@ -338,7 +359,7 @@ def _inflated(body: bytes, limit: int, where: str) -> bytes:
             raise CorruptFile(f"the body cannot be unpacked ({error})", where=where, fix="fetch it again") from error
         room -= len(pieces[-1])
         if room < 0:
-            raise CorruptFile(f"the body unpacks to more than {limit} bytes", where=where, fix="raise the limit")
+            raise TooLarge(f"the body unpacks to more than {limit} bytes", where=where, fix="raise the limit")
         if not unpacker.eof:
             raise CorruptFile("the body ends before it is whole", where=where, fix="fetch it again")
         body = unpacker.unused_data

@@ -1,56 +1,81 @@
-"""What a page of one anime and a page of the ranking list say.
+"""What the pages of one anime say: its own and the one of its statistics.
 
 Belongs here: where each field of an anime stands, in every layout since 2015. Does not: what a text means.
 """
 
 import re
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
+from anipop_pipeline.errors import PageChanged
+from anipop_pipeline.stages.parse.credits import story_and_credit
 from anipop_pipeline.stages.parse.page import (
     Page,
-    absolute,
     changed,
+    html_until_heading,
     line,
-    next_address,
     numbered,
     opened,
     picture_address,
-    tree_of,
+    until_heading,
 )
-from anipop_pipeline.stages.parse.text import count, credit, minutes, period, prose, said, story
+from anipop_pipeline.stages.parse.text import count, first_day, last_day, minutes, names, said, some
+from anipop_pipeline.stages.parse.words import prose
 
 ALWAYS = ["Type", "Episodes", "Status", "Aired", "Score", "Ranked", "Popularity", "Members", "Favorites"]
 SCORE = re.compile(r"(N/A|[0-9]{1,2}(?:\.[0-9]{1,2})?)\b.*?\(scored by ([0-9,]{1,15}|-)", re.DOTALL)
 NO_SYNOPSIS = re.compile(r"no synopsis (?:information )?(?:has been added|yet)", re.IGNORECASE)
+MARK = re.compile(r"(10|[1-9]) .*?\(\s*([0-9,]{1,15}) votes?\s*\)")
+VALUES: dict[str, tuple[str, Callable[[str], Any]]] = {  # column: the field's label and how its text is read
+    "members": ("Members", partial(count, field="members")),
+    "favourites": ("Favorites", partial(count, field="favourites")),
+    "rank": ("Ranked", partial(some, field="rank")),
+    "popularity": ("Popularity", partial(count, field="popularity")),
+    "type": ("Type", said),
+    "source": ("Source", said),
+    "episodes": ("Episodes", partial(some, field="episodes")),
+    "status": ("Status", said),
+    "aired_from": ("Aired", first_day),
+    "aired_to": ("Aired", last_day),
+    "season": ("Premiered", said),
+    "rating": ("Rating", said),
+    "duration_minutes": ("Duration", minutes),
+}
 Fields = dict[str, LexborNode]
+Row = dict[str, Any]
 
 
-def listing(html: bytes, url: str) -> tuple[list[dict[str, Any]], str | None]:
-    """Return the anime of a page of the ranking list in its order, and the address of the next page."""
-    tree = tree_of(html)
-    rows = [_listed(row, url) for row in tree.css("tr.ranking-list")]
-    if not rows:
-        raise changed("listing", "the page lists no anime")
-    link = tree.css_first('link[rel="next"]') or tree.css_first("a.next")
-    href = link.attributes.get("href") if link is not None else None
-    return rows, next_address(href, url) if href else None
+def anime(html: bytes, url: str) -> Row:
+    """Return the row of Anime that a page states; PageChanged when any of its values cannot be read."""
+    row, unread = anime_as_told(html, url)
+    for error in unread:
+        raise error
+    return row
 
 
-def anime(html: bytes, url: str) -> dict[str, Any]:
-    """Return the row of Anime that a page states."""
+def anime_as_told(html: bytes, url: str) -> tuple[Row, list[PageChanged]]:
+    """Return the row of Anime that a page states, and what stands on the page but cannot be read.
+
+    Who it is about, title, synopsis and score must be readable, and every field of ALWAYS must be there: without them
+    the layout is not one that we know. Of the other values, one that cannot be read is None and costs itself alone.
+    """
     page = opened(html, url, "anime")
     fields = _fields(page.tree)
-    return {
+    values, unread = _values(fields)
+    row = {
         "anime_id": page.id,
         "url": page.url,
         "title": _title(page.tree),
-        **_names(fields),
+        "title_english": _value(fields, "English") or None,
+        "title_japanese": _value(fields, "Japanese") or None,
+        "title_synonyms": names(_value(fields, "Synonyms")),
         **_synopsis(page.tree),
-        **_statistics(fields),
-        **_broadcast(fields),
-        "genres": _links(fields, "Genre", "Genres") + _links(fields, "Explicit Genre", "Explicit Genres"),
+        **_score(fields),
+        **values,
+        "genres": _links(fields, "Genre", "Genres", "Explicit Genre", "Explicit Genres"),
         "themes": _links(fields, "Theme", "Themes"),
         "demographics": _links(fields, "Demographic", "Demographics"),
         "studios": _links(fields, "Studio", "Studios"),
@@ -58,15 +83,21 @@ def anime(html: bytes, url: str) -> dict[str, Any]:
         "relations": _relations(page.tree),
         "poster_url": _poster(page),
     }
+    return row, unread
 
 
-def _listed(row: LexborNode, url: str) -> dict[str, Any]:
-    links = [link for link in row.css("a") if "/anime/" in (link.attributes.get("href") or "") and line(link)]
-    href = links[0].attributes.get("href") if links else None
-    about = numbered(href) if href else None
-    if href is None or about is None or about[0] != "anime":
-        raise changed("anime_id", "a row of the list names no anime")
-    return {"url": absolute(href, url), "title": line(links[0]), "anime_id": about[1]}
+def histogram(html: bytes, url: str) -> list[Row]:
+    """Return the rows of Histograms that a page of statistics states; none where nobody has given a mark."""
+    page = opened(html, url, "anime_stats")
+    heading = next((node for node in page.tree.css("h2") if line(node) == "Score Stats"), None)
+    if heading is None:
+        raise changed("votes", "the page has no section 'Score Stats'")
+    found = [_mark(row) for node in until_heading(heading) if node.tag == "table" for row in node.css("tr")]
+    if len({mark for mark, _ in found}) != len(found):
+        raise changed("mark", "the page tells the votes for one mark twice")
+    if not found and _has_voters(page.tree):
+        raise changed("votes", "the page says that members gave marks and does not show them")
+    return [{"anime_id": page.id, "mark": mark, "votes": votes} for mark, votes in found]
 
 
 def _fields(tree: LexborHTMLParser) -> Fields:
@@ -98,18 +129,11 @@ def _title(tree: LexborHTMLParser) -> str:
     raise changed("title", "the heading of the page is empty")
 
 
-def _names(fields: Fields) -> dict[str, Any]:
-    return {
-        "title_english": _value(fields, "English") or None,
-        "title_japanese": _value(fields, "Japanese") or None,
-    }
-
-
-def _synopsis(tree: LexborHTMLParser) -> dict[str, Any]:
+def _synopsis(tree: LexborHTMLParser) -> Row:
     node = tree.css_first('p[itemprop="description"], span[itemprop="description"]')
     text = prose(node.html or "" if node is not None else _after_heading(tree, "Synopsis"))
-    told = "" if NO_SYNOPSIS.match(text) else story(text)
-    return {"synopsis": told or None, "synopsis_credit": credit(text) if told else None}
+    told, by = ("", None) if NO_SYNOPSIS.match(text) else story_and_credit(text)
+    return {"synopsis": told or None, "synopsis_credit": by if told else None}
 
 
 def _after_heading(tree: LexborHTMLParser, name: str) -> str:
@@ -120,48 +144,37 @@ def _after_heading(tree: LexborHTMLParser, name: str) -> str:
     return html_until_heading(heading)
 
 
-def html_until_heading(heading: LexborNode) -> str:
-    """Return the HTML of what follows a node among its siblings, up to the next heading."""
-    pieces, node = [], heading.next
-    while node is not None and not _is_heading(node):
-        pieces.append(node.html or "")
-        node = node.next
-    return "".join(pieces)
-
-
-def _is_heading(node: LexborNode) -> bool:
-    if node.is_text_node or node.is_comment_node:
-        return False
-    return node.tag == "h2" or "normal_header" in (node.attributes.get("class") or "") or bool(node.css_first("h2"))
-
-
-def _statistics(fields: Fields) -> dict[str, Any]:
+def _score(fields: Fields) -> Row:
+    """Return the score and how many gave one; no score that the site shows lies below 1, so zero is none."""
     found = SCORE.match(_value(fields, "Score"))
     if found is None:
         raise changed("score", f"{_value(fields, 'Score')[:60]!r} is no score")
-    return {
-        "score": None if found[1] == "N/A" else float(found[1]),
-        "votes": count(found[2], "votes"),
-        "members": count(_value(fields, "Members"), "members"),
-        "favourites": count(_value(fields, "Favorites"), "favourites"),
-        "rank": count(_value(fields, "Ranked"), "rank"),
-        "popularity": count(_value(fields, "Popularity"), "popularity"),
-    }
+    return {"score": None if found[1] == "N/A" else float(found[1]) or None, "votes": count(found[2], "votes")}
 
 
-def _broadcast(fields: Fields) -> dict[str, Any]:
-    first, last = period(_value(fields, "Aired"))
-    return {
-        "type": said(_value(fields, "Type")),
-        "source": said(_value(fields, "Source")),
-        "episodes": count(_value(fields, "Episodes"), "episodes"),
-        "status": said(_value(fields, "Status")),
-        "aired_from": first,
-        "aired_to": last,
-        "season": said(_value(fields, "Premiered")),
-        "rating": said(_value(fields, "Rating")),
-        "duration_minutes": minutes(_value(fields, "Duration")),
-    }
+def _values(fields: Fields) -> tuple[Row, list[PageChanged]]:
+    """Return the columns of VALUES, None where a value cannot be read, and why."""
+    row: Row = dict.fromkeys(VALUES)
+    unread = []
+    for column, (label, read) in VALUES.items():
+        try:
+            row[column] = read(_value(fields, label))
+        except PageChanged as error:
+            unread.append(changed(column, error.what))
+    return row, unread
+
+
+def _mark(row: LexborNode) -> tuple[int, int]:
+    found = MARK.fullmatch(line(row))
+    if found is None:
+        raise changed("votes", f"{line(row)[:60]!r} does not say how many gave a mark")
+    return int(found[1]), int(found[2].replace(",", ""))
+
+
+def _has_voters(tree: LexborHTMLParser) -> bool:
+    beside = (label.parent for label in tree.css("span.dark_text") if line(label) == "Score:")
+    told = [SCORE.search(line(block)) for block in beside]
+    return any(found is not None and bool(count(found[2], "votes")) for found in told)
 
 
 def _links(fields: Fields, *names: str) -> list[str]:
@@ -171,7 +184,7 @@ def _links(fields: Fields, *names: str) -> list[str]:
     return list(dict.fromkeys(text for text in texts if text))
 
 
-def _relations(tree: LexborHTMLParser) -> list[dict[str, Any]]:
+def _relations(tree: LexborHTMLParser) -> list[Row]:
     rows = tree.css("table.anime_detail_related_anime tr, .related-entries table.entries-table tr")
     found = [(row.css_first("td"), row) for row in rows]
     found += [(entry.css_first(".relation"), entry) for entry in tree.css(".related-entries .entry")]
@@ -179,11 +192,13 @@ def _relations(tree: LexborHTMLParser) -> list[dict[str, Any]]:
     return [dict(pairs) for pairs in dict.fromkeys(tuple(relation.items()) for relation in related)]
 
 
-def _related(label: LexborNode, block: LexborNode) -> list[dict[str, Any]]:
+def _related(label: LexborNode, block: LexborNode) -> list[Row]:
     """Return the relations of one block, each with the kind of work and its id."""
     relation = line(label).partition("(")[0].strip().removesuffix(":").capitalize()
     about = [numbered(link.attributes.get("href") or "") for link in block.css("a") if line(link)]
-    return [{"relation": relation, "kind": kind, "related_id": number} for kind, number in filter(None, about)]
+    return [
+        {"relation": relation, "kind": kind, "related_id": number} for kind, number in filter(None, about) if number
+    ]
 
 
 def _poster(page: Page) -> str | None:

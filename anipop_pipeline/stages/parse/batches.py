@@ -12,12 +12,13 @@ import polars as pl
 import pyarrow as pa
 
 from anipop_pipeline.errors import PageChanged, SettingError
-from anipop_pipeline.stages.parse.anime_pages import anime
+from anipop_pipeline.stages.parse.anime_pages import anime_as_told, histogram
 from anipop_pipeline.stages.parse.character_pages import anime_characters, character
 from anipop_pipeline.stages.parse.page import changed, picture
 from anipop_pipeline.stages.tables.pages import (
     Anime,
     Characters,
+    Histograms,
     ParseRejects,
     Portraits,
     Posters,
@@ -39,6 +40,16 @@ class Reading:
     rows: Callable[[bytes, str, int | None], list[Row]]
 
 
+def _unread(url: str, key: str, number: int | None, error: PageChanged) -> Row:
+    return {"url": url, key: number, "_field": error.where, "_reason": error.what}
+
+
+def _anime(body: bytes, url: str, number: int | None) -> list[Row]:
+    """Return the anime's row, and beside it a reject for each of its values that cannot be read."""
+    row, unread = anime_as_told(body, url)
+    return [row, *(_unread(url, "anime_id", number, error) for error in unread)]
+
+
 def _image(key: str) -> Callable[[bytes, str, int | None], list[Row]]:
     def rows(body: bytes, url: str, number: int | None) -> list[Row]:
         width, height = picture(body)
@@ -48,8 +59,9 @@ def _image(key: str) -> Callable[[bytes, str, int | None], list[Row]]:
 
 
 READINGS = {
-    "anime": Reading("anime", Anime, "anime_id", lambda body, url, _: [anime(body, url)]),
+    "anime": Reading("anime", Anime, "anime_id", _anime),
     "anime_characters": Reading("roles", Roles, "anime_id", lambda body, url, _: anime_characters(body, url)),
+    "anime_stats": Reading("histograms", Histograms, "anime_id", lambda body, url, _: histogram(body, url)),
     "character": Reading("characters", Characters, "character_id", lambda body, url, _: [character(body, url)]),
     "portrait": Reading("portraits", Portraits, "character_id", _image("character_id")),
     "poster": Reading("posters", Posters, "anime_id", _image("anime_id")),
@@ -64,7 +76,7 @@ class PageParser:
         self.kind = kind
 
     def __call__(self, batch: pa.Table) -> pa.Table:
-        """Return the rows of the pages; a page that cannot be read is a row with `_field` and `_reason`."""
+        """Return the rows of the pages; a page or a value that cannot be read is a row with `_field` and `_reason`."""
         rows = [row for page in batch.select(["url", "id", "body"]).to_pylist() for row in self._rows(**page)]
         return pl.DataFrame(rows, schema=_columns(_reading(self.kind)), orient="row").to_arrow()
 
@@ -77,8 +89,8 @@ class PageParser:
             if any(row[reading.key] != id for row in rows) or id is None:
                 raise changed("id", "the page is about another id than the index says")
         except PageChanged as error:
-            return [{"url": url, reading.key: id, "_field": error.where, "_reason": error.what}]
-        return rows
+            return [_unread(url, reading.key, id, error)]
+        return [{"url": url} | row for row in rows]
 
 
 def collect(kind: str, batches: Iterable[pa.Table]) -> tuple[pl.DataFrame, pl.DataFrame]:
@@ -106,10 +118,10 @@ def _reading(kind: str) -> Reading:
 
 
 def _columns(reading: Reading) -> dict[str, Any]:
-    """Return the columns of a batch: those of the table, enums as strings, and why a row is a reject."""
+    """Return the columns of a batch: the table's, enums as strings; the page's address; why a row is a reject."""
     schema = reading.schema.create_empty().schema
     plain = {name: pl.String if isinstance(dtype, pl.Enum) else dtype for name, dtype in schema.items()}
-    return plain | REJECTED
+    return {"url": pl.String} | plain | REJECTED
 
 
 def _once(rows: pl.DataFrame, key: list[str]) -> tuple[pl.DataFrame, pl.DataFrame]:

@@ -8,9 +8,18 @@ from typing import Any
 
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
-from anipop_pipeline.stages.parse.anime_pages import html_until_heading
-from anipop_pipeline.stages.parse.page import absolute, changed, line, numbered, opened, picture_address
-from anipop_pipeline.stages.parse.text import count, facts_and_prose, soup_of, story, words_apart
+from anipop_pipeline.stages.parse.credits import story
+from anipop_pipeline.stages.parse.page import (
+    absolute,
+    changed,
+    html_until_heading,
+    line,
+    numbered,
+    opened,
+    picture_address,
+)
+from anipop_pipeline.stages.parse.text import count, facts_and_prose
+from anipop_pipeline.stages.parse.words import soup_of, words_apart
 
 ROLES = {"Main": "main", "Supporting": "supporting"}
 NO_CHARACTERS = re.compile(r"No characters", re.IGNORECASE)

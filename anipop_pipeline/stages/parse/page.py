@@ -7,6 +7,7 @@ import io
 import re
 import struct
 import warnings
+from collections.abc import Iterator
 from dataclasses import dataclass
 from urllib.parse import quote, urljoin, urlsplit
 
@@ -23,8 +24,10 @@ BOMBS = (Image.DecompressionBombError, Image.DecompressionBombWarning, MemoryErr
 ADDRESSES = {
     "anime": re.compile(r"/anime/([0-9]{1,9})(?:/[^/]*)?/?"),
     "anime_characters": re.compile(r"/anime/([0-9]{1,9})/[^/]*/characters/?"),
+    "anime_stats": re.compile(r"/anime/([0-9]{1,9})/[^/]*/stats/?"),
     "character": re.compile(r"/character/([0-9]{1,9})(?:/[^/]*)?/?"),
 }
+STATED = (('link[rel="canonical"]', "href"), ('meta[property="og:url"]', "content"), ("a.horiznav_active", "href"))
 NUMBERED = re.compile(r"/(anime|manga|character)/([0-9]{1,9})(?:/|$)")
 PLACEHOLDER = re.compile(r"questionmark|/qm_|/na[._]|spacer|/icon/|apple-touch|no_?image", re.IGNORECASE)
 THUMBNAIL_FOLDER = re.compile(r"^/r/[0-9]+x[0-9]+(?=/)")
@@ -50,12 +53,12 @@ def changed(field: str, what: str) -> PageChanged:
 def opened(html: bytes, url: str, kind: str) -> Page:
     """Return the page with its canonical address and id, after both were found to be those asked for."""
     tree = tree_of(html)
-    path = urlsplit(_stated_address(tree)).path
+    path = stated_path(tree)
     stated = ADDRESSES[kind].fullmatch(path)
     if stated is None:
         raise changed("canonical", f"the page calls itself {path[:80]!r}, not a page of kind {kind}")
     asked = numbered(url)
-    if asked is None or asked != (kind.partition("_characters")[0], int(stated[1])):
+    if asked is None or asked != (kind.partition("_")[0], int(stated[1])):
         raise changed("id", f"the page is about {path[:80]!r}, which is not what was asked for: {url[:200]!r}")
     return Page(tree, absolute(path, url), int(stated[1]))
 
@@ -71,13 +74,23 @@ def tree_of(html: bytes) -> LexborHTMLParser:
     return LexborHTMLParser(html)
 
 
+def stated_path(tree: LexborHTMLParser) -> str:
+    """Return the path of the address that the page gives itself; pages before 2015 say it in their open tab alone."""
+    for selector, name in STATED:
+        node = tree.css_first(selector)
+        stated = node.attributes.get(name) if node is not None else None
+        if stated and path_of(stated):
+            return path_of(stated)
+    raise changed("canonical", "the page does not say which page it is: an error page or a login wall")
+
+
 def numbered(url: str) -> tuple[str, int] | None:
     """Return what an address is about and its id.
 
     >>> numbered("https://myanimelist.net/anime/5114/Fullmetal_Alchemist__Brotherhood")
     ('anime', 5114)
     """
-    found = NUMBERED.search(_path(url))
+    found = NUMBERED.search(path_of(url))
     return (found[1], int(found[2])) if found else None
 
 
@@ -87,7 +100,7 @@ def absolute(href: str, url: str) -> str:
     >>> absolute("http://myanimelist.net/anime/28977/Gintama°?x=1", "http://myanimelist.net/topanime.php")
     'https://myanimelist.net/anime/28977/Gintama%C2%B0'
     """
-    return f"https://{_host(url)}{_quoted(_path(href))}"
+    return f"https://{_host(url)}{_quoted(path_of(href))}"
 
 
 def next_address(href: str, url: str) -> str:
@@ -125,6 +138,19 @@ def line(node: LexborNode | None, *, deep: bool = True) -> str:
     return "" if node is None else " ".join(node.text(deep=deep, separator=" ").split())
 
 
+def until_heading(heading: LexborNode) -> Iterator[LexborNode]:
+    """Yield what follows a heading among its siblings, up to the next heading."""
+    node = heading.next
+    while node is not None and not _is_heading(node):
+        yield node
+        node = node.next
+
+
+def html_until_heading(heading: LexborNode) -> str:
+    """Return the HTML of what follows a heading among its siblings, up to the next heading."""
+    return "".join(node.html or "" for node in until_heading(heading))
+
+
 def picture(data: bytes) -> tuple[int, int]:
     """Return width and height of a picture that could be decoded whole.
 
@@ -145,6 +171,12 @@ def picture(data: bytes) -> tuple[int, int]:
         raise changed("image", f"the picture cannot be decoded ({type(error).__name__})") from error
 
 
+def _is_heading(node: LexborNode) -> bool:
+    if node.is_text_node or node.is_comment_node:
+        return False
+    return node.tag == "h2" or "normal_header" in (node.attributes.get("class") or "") or bool(node.css_first("h2"))
+
+
 def _decoded_size(data: bytes) -> tuple[int, int]:
     with Image.open(io.BytesIO(data), formats=PICTURE_FORMATS) as image:
         width, height = image.size
@@ -152,16 +184,6 @@ def _decoded_size(data: bytes) -> tuple[int, int]:
             raise Image.DecompressionBombError(f"{width}x{height}")
         image.load()
         return width, height
-
-
-def _stated_address(tree: LexborHTMLParser) -> str:
-    canonical = tree.css_first('link[rel="canonical"]')
-    shared = tree.css_first('meta[property="og:url"]')
-    stated = canonical.attributes.get("href") if canonical is not None else None
-    stated = stated or (shared.attributes.get("content") if shared is not None else None)
-    if not stated or _split(stated) is None:
-        raise changed("canonical", "the page does not say which page it is: an error page or a login wall")
-    return stated
 
 
 def _split(url: str) -> tuple[str, str, str] | None:
@@ -172,7 +194,8 @@ def _split(url: str) -> tuple[str, str, str] | None:
     return parts.scheme, parts.netloc, parts.path
 
 
-def _path(url: str) -> str:
+def path_of(url: str) -> str:
+    """Return the path of an address, or an empty string where it is none."""
     parts = _split(url)
     return "" if parts is None else parts[2]
 

@@ -12,6 +12,7 @@ SCHEMAS: dict[str, type[dy.Schema]] = {
     "anime_index": pages.AnimeIndex,
     "anime_pages": pages.PageIndex,
     "anime": pages.Anime,
+    "histograms": pages.Histograms,
     "roles": pages.Roles,
     "character_pages": pages.PageIndex,
     "characters": pages.Characters,

@@ -6,8 +6,8 @@ Belongs here: columns, types, keys and rules of raw pages and parsed rows. Does 
 import dataframely as dy
 import polars as pl
 
-OUTCOMES = ["ok", "missing", "blocked", "failed"]
-PAGE_KINDS = ["robots", "listing", "anime", "anime_characters", "character", "portrait", "poster"]
+OUTCOMES = ["ok", "missing", "unchanged", "blocked", "failed"]
+PAGE_KINDS = ["robots", "listing", "anime", "anime_characters", "anime_stats", "character", "portrait", "poster"]
 CREDITS = ["rewrite", "source", "none"]
 NOT_ON_SITE = "the site has no such page"  # the reason of a reject that no parser has seen
 
@@ -20,8 +20,11 @@ class PageIndex(dy.Schema):
     kind = dy.Enum(PAGE_KINDS, description="what the page is about")
     id = dy.Int64(nullable=True, description="the anime's or character's id, where the page has one")
     status = dy.Int64(description="HTTP status; 0 when no answer came")
-    outcome = dy.Enum(OUTCOMES, description="ok and missing hold a body; blocked and failed do not")
+    outcome = dy.Enum(OUTCOMES, description="ok and missing hold a body; unchanged, blocked and failed do not")
+    requests = dy.Int64(min=0, description="how many requests it took, repeated and redirected ones included")
     digest = dy.String(nullable=True, description="sha256 of the body as archived")
+    etag = dy.String(nullable=True, description="what the site calls this version of the page")
+    last_modified = dy.String(nullable=True, description="when the site says that the page was changed")
     file = dy.String(description="WARC file inside the site's raw folder")
     offset = dy.Int64(min=0, description="where the record starts in that file")
     length = dy.Int64(min=1, description="bytes of the record in that file")
@@ -32,7 +35,7 @@ class AnimeIndex(dy.Schema):
 
     anime_id = dy.Int64(primary_key=True, min=1)
     url = dy.String(description="canonical address of its page")
-    title = dy.String(min_length=1, description="title as listed")
+    title = dy.String(nullable=True, min_length=1, description="title as listed; null for an id that was only tried")
     position = dy.Int64(min=0, description="place in the list, from 0")
 
 
@@ -44,6 +47,7 @@ class Anime(dy.Schema):
     title = dy.String(nullable=True, min_length=1)
     title_english = dy.String(nullable=True)
     title_japanese = dy.String(nullable=True)
+    title_synonyms = dy.List(dy.String(), description="other names; empty when none is told")
     synopsis = dy.String(nullable=True, description="the story alone, credits removed")
     synopsis_credit = dy.Enum(CREDITS, nullable=True, description="who wrote it: rewrite, source, none")
     score = dy.Float64(nullable=True, min=1, max=10, description="displayed (weighted) score")
@@ -70,6 +74,14 @@ class Anime(dy.Schema):
     producers = dy.List(dy.String())
     relations = dy.List(dy.Struct({"relation": dy.String(), "kind": dy.String(), "related_id": dy.Int64()}))
     poster_url = dy.String(nullable=True)
+
+
+class Histograms(dy.Schema):
+    """One row for each mark that an anime was given, where its page of statistics was read."""
+
+    anime_id = dy.Int64(primary_key=True, min=1)
+    mark = dy.Int64(primary_key=True, min=1, max=10)
+    votes = dy.Int64(min=0, description="how many members gave this mark")
 
 
 class Roles(dy.Schema):
