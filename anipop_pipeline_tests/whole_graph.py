@@ -44,7 +44,12 @@ def settings(lake: Path, site: str = "demo") -> resources.Settings:
 
 
 def materialise(
-    lake: Path, *only: str, site: str = "demo", dials: Mapping[str, Any] | None = None, expect: bool = True
+    lake: Path,
+    *only: str,
+    site: str = "demo",
+    dials: Mapping[str, Any] | None = None,
+    days: int = 0,
+    expect: bool = True,
 ) -> dg.ExecuteInProcessResult:
     """Run some assets, or all, in a lake of their own, with every dial at its smallest."""
     chosen = {name: dial for name, dial in {**SMALL, **(dials or {})}.items() if not only or name in only}
@@ -52,7 +57,7 @@ def materialise(
     result = dg.materialize(
         [*assets.ALL, *checks.ALL],
         selection=selection,
-        resources=resources.resources(settings(lake, site), DemoConfig(anime=ANIME, seed=11)),
+        resources=resources.resources(settings(lake, site), DemoConfig(anime=ANIME, seed=11, days=days)),
         run_config={"ops": {name: {"config": dial} for name, dial in chosen.items()}},
         raise_on_error=False,
     )
