@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import polars as pl
 
@@ -18,11 +18,13 @@ from anipop_pipeline.lake import clock
 from anipop_pipeline.raw import RawStore
 from anipop_pipeline.sites import Visit
 from anipop_pipeline.stages import fetch
-from anipop_pipeline.stages.archive import ANSWERED, HEARD, Exchange
+from anipop_pipeline.stages.archive import ANSWERED, HEARD, SETTLED, Exchange
 from anipop_pipeline.stages.fetch import Known, Request
 
 Onward = Callable[[bytes, str], str | None]
 NOBODY: frozenset[int] = frozenset()
+NEVER = datetime.min.replace(tzinfo=UTC)
+REFUSED = timedelta(days=1)  # for so long nobody tries again what was not to be had
 SEED = 0  # of the jitter of repeated attempts, which no archived byte shows
 
 
@@ -35,6 +37,7 @@ class Figures:
     requests: int = 0
     missing: int = 0
     unchanged: int = 0
+    refused: int = 0
     failed: int = 0
     blocked: int = 0
     seconds: float = 0.0
@@ -46,6 +49,11 @@ class Figures:
             return replace(self, requests=made, seconds=seconds)
         counted = {} if exchange.outcome == "ok" else {exchange.outcome: getattr(self, exchange.outcome) + 1}
         return replace(self, done=self.done + 1, requests=made, seconds=seconds, **counted)
+
+    def told(self) -> dict[str, int | bool]:
+        """Return what was done, and what came of it but for pages."""
+        names = ("requests", "unchanged", "refused", "failed", "blocked")
+        return {name: getattr(self, name) for name in names}
 
     @property
     def per_second(self) -> float:
@@ -70,7 +78,8 @@ Progress = Callable[[Figures], None]
 class Brought:
     """What a step has now: one index row for each wanted page that was answered, and how it came about.
 
-    `left` is how many pages are still to be asked: never answered, or too old.
+    `left` is how many pages are still to be asked: never answered, or too old. What is refused, by us or by the site's
+    rules, is not left.
     """
 
     rows: pl.DataFrame
@@ -100,9 +109,7 @@ class Brought:
             "answered": self.rows.height,
             "missing_on_site": self.rows.filter(pl.col("outcome") == "missing").height,
             "asked": self.asked,
-            "requests": self.figures.requests,
-            "unchanged": self.figures.unchanged,
-            "failed": self.figures.failed,
+            **self.figures.told(),
             "left": self.left,
             "complete": self.complete,
         }
@@ -130,13 +137,13 @@ class Step:
         figures, left = Figures(), 0
         if self._visit is not None:
             with self._held(self._visit) as renew:
-                due = self._due(requests, self._visit.clock.now(), self._heard_before())
+                due = self._due(requests, self._visit.clock.now(), self._before())
                 tally = _Tally(len(due), progress, self._visit.clock.tick)
                 if due:
                     self._store.keep(tally.counting(self._asked(self._visit, due), renew))
-                figures, left = tally.figures, len(due) - len(tally.heard)
+                figures, left = tally.figures, len(due) - len(tally.settled)
         rows = self._last([request.url for request in requests])
-        return Brought(rows, len(requests), left or len(requests) - rows.height, figures)
+        return Brought(rows, len(requests), left if self._visit else len(requests) - rows.height, figures)
 
     def bring_chain(self, first: Request, onward: Onward, progress: Progress, *, longest: int = 0) -> Brought:
         """Return the last answers of pages of which each leads onward to the next, archived in one go.
@@ -159,7 +166,7 @@ class Step:
 
     def _walk(self, chain: "_Chain", visit: Visit | None) -> Iterator[Exchange]:
         """Yield what must be asked of a chain, and tell the chain each page: a fresh one, a new one, or the last."""
-        archived, before = self._store.latest(), self._heard_before()
+        archived, before = self._store.latest(), self._before()
         while (request := chain.next()) is not None:
             due = [] if visit is None else self._due([request], visit.clock.now(), before)
             answer = None
@@ -192,19 +199,19 @@ class Step:
             self._known_visitor = fetch.Visitor(visit.session, manners, visit.clock, SEED, budget)
         yield from fetch.ask(self._known_visitor, due)
 
-    def _heard_before(self) -> tuple[dict[str, datetime], dict[str, Known]]:
-        """Return when each address was last heard of, and the version that is here of those that have a name."""
-        return dict(self._store.heard().iter_rows()), _versions(self._store.latest())
+    def _before(self) -> "_Before":
+        tried = {url: times for url, *times in self._store.tried().iter_rows()}
+        return _Before(tried, _versions(self._store.latest()))
 
-    def _due(
-        self, requests: list[Request], now: datetime, before: tuple[dict[str, datetime], dict[str, Known]]
-    ) -> list[Request]:
-        """Return what must be asked, what was never answered first, then the oldest; each with what is known of it."""
-        heard, known = before
-        never = datetime.min.replace(tzinfo=now.tzinfo)
-        due = [request for request in requests if heard.get(request.url, never) <= now - self._max_age(request)]
-        by_age = sorted(due, key=lambda request: heard.get(request.url, never))
-        return [replace(request, known=known.get(request.url)) for request in by_age]
+    def _due(self, requests: list[Request], now: datetime, before: "_Before") -> list[Request]:
+        """Return what must be asked, what was never asked for first, then what was last tried longest ago.
+
+        So a page on which a crawl broke off is the last that the next one asks for. Each comes with the version that is
+        known of it.
+        """
+        due = [request for request in requests if before.is_old(request.url, now, self._max_age(request))]
+        by_age = sorted(due, key=lambda request: before.tried_at(request.url))
+        return [replace(request, known=before.versions.get(request.url)) for request in by_age]
 
     def _max_age(self, request: Request) -> timedelta:
         """Return how old an answer may be before it is asked for again."""
@@ -216,21 +223,43 @@ class Step:
         return self._store.latest().join(wanted, on="url", how="semi").sort("kind", "id", "url")
 
 
+@dataclass(frozen=True)
+class _Before:
+    """What was known before a step: when each address was tried, answered, refused, and versions that have a name."""
+
+    tried: dict[str, list[datetime | None]]
+    versions: dict[str, Known]
+
+    def tried_at(self, url: str) -> datetime:
+        """Return when an address was last asked for, the beginning of time if never."""
+        return (self.tried.get(url) or [None])[0] or NEVER
+
+    def is_old(self, url: str, now: datetime, max_age: timedelta) -> bool:
+        """Return whether an address must be asked for: its answer is too old, and it was not refused today."""
+        _, heard_at, refused_at = self.tried.get(url) or (None, None, None)
+        return (heard_at or NEVER) <= now - max_age and (refused_at or NEVER) <= now - REFUSED
+
+
 class _Tally:
     """Counts exchanges on their way into the archive."""
 
     def __init__(self, total: int | None, progress: Progress, tick: Callable[[], float]) -> None:
-        self.figures, self.heard = Figures(total), set[str]()
+        self.figures, self.settled = Figures(total), set[str]()
         self._progress, self._tick, self._began = progress, tick, tick()
 
     def counting(self, exchanges: Iterator[Exchange], renew: Callable[[], None]) -> Iterator[Exchange]:
-        for exchange in exchanges:
-            renew()
-            yield exchange
-            self.figures = self.figures.after(exchange, self._tick() - self._began)
-            if exchange.outcome in HEARD and exchange.kind != "robots":
-                self.heard.add(exchange.url)
-            self._progress(self.figures)
+        """Yield the exchanges; an error that ends them tells how far they came."""
+        try:
+            for exchange in exchanges:
+                renew()
+                yield exchange
+                self.figures = self.figures.after(exchange, self._tick() - self._began)
+                if exchange.outcome in SETTLED and exchange.kind != "robots":
+                    self.settled.add(exchange.url)
+                self._progress(self.figures)
+        except FetchError as stopped:
+            stopped.facts = {"asked": self.figures.done, **self.figures.told()}
+            raise
 
 
 class _Chain:
@@ -271,7 +300,6 @@ class _Chain:
 
 def _manners(visit: Visit, dials: CrawlConfig) -> fetch.SiteManners:
     return fetch.SiteManners(
-        base=visit.base,
         hosts=visit.hosts,
         user_agent=visit.agent,
         requests_per_second=visit.requests_per_second,

@@ -26,6 +26,7 @@ class AnipopError(Exception):
 
     def __init__(self, what: str, *, where: str = "", fix: str = "") -> None:
         self.what, self.where, self.fix = what, where, fix
+        self.facts: dict[str, int | bool] = {}  # figures that whoever reads of it wants beside it
         super().__init__(self.render())
 
     def render(self) -> str:

@@ -19,7 +19,7 @@ from anipop_pipeline.stages.fetch import Request
 from anipop_pipeline.stages.tables.pages import AnimeIndex, PageIndex
 
 SEASONS = ("winter", "spring", "summer", "fall")
-SPAN = re.compile(r"(seasons|ids) ([0-9]{1,7})-([0-9]{1,7})")
+SPAN = re.compile(r"(seasons|ids) ([0-9]+)-([0-9]+)")
 LISTED = {"anime_id": pl.Int64, "url": pl.String, "title": pl.String}
 Rows = list[dict[str, Any]]
 
@@ -103,6 +103,6 @@ def _of_ids(base: str, wanted: Frontier) -> tuple[Rows, Brought]:
     """Return a row for each id, whether or not an anime has it: the answer to its page will tell."""
     rows = [
         {"anime_id": number, "url": f"{base}/anime/{number}", "title": None}
-        for number in range(max(wanted.first, 1), wanted.last + 1)
+        for number in range(wanted.first, wanted.last + 1)
     ]
     return rows, Brought(PageIndex.create_empty(), 0, 0, Figures())

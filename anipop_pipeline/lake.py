@@ -132,11 +132,11 @@ class Lake:
         return self._local("cache") / "models"
 
     def _local(self, what: str) -> Path:
-        if what == "spool" and self.spool_root is not None:
-            return self.spool_root
-        if is_local(self.root):
+        if is_local(self.root) and not (what == "spool" and self.spool_root is not None):
             return Path(self.root.path) / what
-        return Path(tempfile.gettempdir()) / "anipop" / hashlib.sha256(str(self.root).encode()).hexdigest()[:12] / what
+        elsewhere = self.spool_root if what == "spool" else None
+        mine = hashlib.sha256(str(self.root).encode()).hexdigest()[:12]  # two lakes never share a spool
+        return (elsewhere or Path(tempfile.gettempdir()) / "anipop") / mine / what
 
     def asset_folder(self, asset: str) -> UPath:
         """Return the folder that holds every version of an asset."""

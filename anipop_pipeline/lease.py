@@ -3,6 +3,7 @@
 Belongs here: who crawls, until when, and when a lease is nobody's any more. Does not: what is crawled.
 """
 
+import fcntl
 import json
 import os
 import socket
@@ -10,41 +11,65 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
+from pathlib import Path
 from uuid import uuid4
 
 from upath import UPath
 
 from anipop_pipeline.errors import CorruptFile, LeaseTaken
 from anipop_pipeline.lake import Lake
-from anipop_pipeline.storage import staging, write_json, writing
+from anipop_pipeline.storage import is_local, staging, write_json, writing
 
-LEASE = timedelta(hours=1)  # longer than the patience with any one page, since each page may renew it
-PROCESS = uuid4().hex  # a process id alone may have been an earlier process's, in a container above all
+LEASE = timedelta(hours=3)  # longer than any one page can take, since each page may renew it
+RENEWED_AFTER = timedelta(minutes=5)
+LIVE = set[str]()  # the leases that this process holds, by their names
 
 
 @contextmanager
 def held(path: UPath, lake: Lake, now: Callable[[], datetime]) -> Iterator[Callable[[], None]]:
     """Hold the lease that a file stands for while the block runs; what it gives renews it."""
-    until = now()
+    name, until = uuid4().hex, now()
 
-    def renew() -> None:
+    def take() -> None:
         nonlocal until
-        if until - now() < LEASE / 2:
-            _refuse_another(path, lake, now())
+        with _alone(path):
+            if (holder := _read(path)) is not None and holder.name != name and holder.binds(now()):
+                raise _taken(path, lake, holder)
             until = now() + LEASE
-            mine = Holder(socket.gethostname(), os.getpid(), PROCESS, until.isoformat())
+            mine = Holder(socket.gethostname(), os.getpid(), name, until.isoformat())
             with writing(path.parent), staging(lake.root) as stage:
                 write_json(path, asdict(mine), stage)
-            _refuse_another(path, lake, now())  # of two that start at once, the later one stays
 
-    if (holder := _read(path)) is not None and holder.binds(now()):
-        raise _taken(path, lake, holder)  # also when this very process crawls the site in another thread
-    renew()
+    def renew() -> None:
+        if until - now() < LEASE - RENEWED_AFTER:
+            take()
+
+    LIVE.add(name)  # before it is taken: another thread must find it alive
     try:
+        take()
         yield renew
     finally:
-        if (holder := _read(path)) is not None and holder.process == PROCESS:
+        LIVE.discard(name)
+        if (holder := _read(path)) is not None and holder.name == name:
             path.unlink(missing_ok=True)
+
+
+@contextmanager
+def _alone(path: UPath) -> Iterator[None]:
+    """Let one at a time read and write a lease on this machine's disks.
+
+    Object storage has no such lock: of two machines that take a lease in the same moment the later one keeps it, and
+    the earlier one finds out when it renews.
+    """
+    if not is_local(path):
+        yield
+        return
+    with writing(path.parent):
+        Path(path.path).parent.mkdir(parents=True, exist_ok=True)
+        lock = Path(path.path).with_suffix(".lock").open("a")
+    with lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # given back when the file is closed
+        yield
 
 
 @dataclass(frozen=True)
@@ -53,7 +78,7 @@ class Holder:
 
     host: str
     pid: int
-    process: str
+    name: str
     until: str
 
     def binds(self, now: datetime) -> bool:
@@ -62,7 +87,7 @@ class Holder:
             return False
         if self.host != socket.gethostname():
             return True
-        return self.process == PROCESS if self.pid == os.getpid() else _runs(self.pid)
+        return self.name in LIVE if self.pid == os.getpid() else _runs(self.pid)
 
 
 def _read(path: UPath) -> Holder | None:
@@ -87,12 +112,6 @@ def _runs(pid: int) -> bool:
     except PermissionError:
         return True
     return True
-
-
-def _refuse_another(path: UPath, lake: Lake, now: datetime) -> None:
-    holder = _read(path)
-    if holder is not None and holder.process != PROCESS and holder.binds(now):
-        raise _taken(path, lake, holder)
 
 
 def _taken(path: UPath, lake: Lake, holder: Holder) -> LeaseTaken:

@@ -9,6 +9,7 @@ nor what is asked for.
 
 import json
 import logging
+import os
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -77,10 +78,17 @@ class RawStore:
         answered = self.index().filter(pl.col("outcome").is_in(archive.ANSWERED))
         return answered.sort("url", "fetched_at").unique("url", keep="last", maintain_order=True)
 
-    def heard(self) -> pl.DataFrame:
-        """Return when the site last said what each address is now, be it that nothing changed (url, heard_at)."""
-        said = self.index().filter(pl.col("outcome").is_in(archive.HEARD))
-        return said.group_by("url").agg(heard_at=pl.col("fetched_at").max())
+    def tried(self) -> pl.DataFrame:
+        """Return when each address was last asked for, answered and refused (url, tried_at, heard_at, refused_at)."""
+
+        def last(*outcomes: str) -> pl.Expr:
+            return pl.col("fetched_at").filter(pl.col("outcome").is_in(outcomes)).max()
+
+        return (
+            self.index()
+            .group_by("url")
+            .agg(tried_at=pl.col("fetched_at").max(), heard_at=last(*archive.HEARD), refused_at=last("refused"))
+        )
 
     def requests_on(self, day: date) -> int:
         """Return how many requests of a day are on record."""
@@ -294,6 +302,8 @@ def _write_in_order(spooled: BinaryIO, rows: list[dict[str, Any]], target: Path)
         for row in sorted(rows, key=lambda row: (row["url"], row["fetched_at"])):
             spooled.seek(row["offset"])
             segment.write(spooled.read(row["length"]))
+        segment.flush()
+        os.fsync(segment.fileno())  # the spool is given up for it
 
 
 def _whole_rows(spooled: BinaryIO, file: str) -> tuple[list[dict[str, Any]], CorruptFile | None]:

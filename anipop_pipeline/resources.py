@@ -183,7 +183,7 @@ def plainly() -> Iterator[None]:
     try:
         yield
     except AnipopError as refused:
-        raise dg.Failure(description=str(refused), allow_retries=False) from None
+        raise dg.Failure(description=str(refused), metadata=refused.facts, allow_retries=False) from None
 
 
 def validated(asset: str, value: pl.DataFrame | Folder) -> pl.DataFrame | Folder:

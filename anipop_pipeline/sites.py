@@ -3,6 +3,7 @@
 Belongs here: bases, hosts, sessions, user agents. Does not: what is asked of a site.
 """
 
+import re
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -21,6 +22,7 @@ from anipop_pipeline.stages.wire import DeadlineAdapter
 
 BASES = {"demo": "https://demo.invalid", "mal": "https://myanimelist.net"}
 AGENT = f"anipop-pipeline/{version('anipop-pipeline')} (research crawler; contact: {{contact}})"
+CONTACT = re.compile(r"[^\s@]+@[^\s@]+\.[^\s@]+|https?://\S+")  # a mail address, or a page that says more
 ANSWER_SECONDS = 300.0  # for a whole answer, however it trickles in
 
 
@@ -72,11 +74,11 @@ def visit_demo(anime: int, seed: int, port: int, days: int = 0) -> Iterator[Visi
 @contextmanager
 def visit_mal(contact: str, requests_per_second: float) -> Iterator[Visit]:
     """Reach myanimelist.net, which wants to know whom to write to."""
-    if not contact.strip():
+    if not (contact.isascii() and CONTACT.search(contact)):
         raise SettingError(
             "a crawl of myanimelist.net must say whom its owners can write to",
             where="ANIPOP_CONTACT",
-            fix="set ANIPOP_CONTACT to an address that you read, such as you@example.org",
+            fix="set ANIPOP_CONTACT to an address that you read, in plain ASCII, such as you@example.org",
         )
     hosts = frozenset({"myanimelist.net", "cdn.myanimelist.net"})
     with requests.Session() as session:

@@ -33,7 +33,8 @@ ROBOTS = Exchange("https://demo.invalid/robots.txt", "robots", None, AT, 0, "fai
 UNCHANGED = Exchange(
     PAGE.url, "anime", 7, AT + timedelta(days=9), 304, "unchanged", (("ETag", '"v1"'),), requests=3, earlier=AT
 )
-ALL = [PAGE, MISSING, UNCHANGED, BLOCKED, ROBOTS]
+MOVED = replace(PAGE, url="https://demo.invalid/anime/5", id=5, came_from="https://demo.invalid/anime/5/Sea")
+ALL = [PAGE, MISSING, UNCHANGED, BLOCKED, ROBOTS, MOVED]
 
 texts = st.text(st.characters(codec="ascii", exclude_categories=["Cc", "Z"]), min_size=1, max_size=20)
 exchanges = st.builds(
@@ -102,10 +103,10 @@ def test_other_tools_read_the_records_and_find_the_digests_right() -> None:
 
     records = [(record.rec_type, record.content_stream().read()) for record in ArchiveIterator(stream, True)]
 
-    assert [kind for kind, _ in records] == ["response", "response", "revisit", "metadata", "metadata"]
+    assert [kind for kind, _ in records] == ["response", "response", "revisit", "metadata", "metadata", "response"]
     iterator = ArchiveIterator(io.BytesIO(stream.getvalue()), check_digests="raise")
     kept = [record.content_stream().read() for record in iterator if record.rec_type == "response"]
-    assert kept == [b"<html>\r\n\r\n</html>", b"gone"]
+    assert kept == [b"<html>\r\n\r\n</html>", b"gone", b"<html>\r\n\r\n</html>"]
 
 
 def test_an_unchanged_page_is_a_revisit_of_what_was_fetched_before() -> None:
@@ -116,6 +117,17 @@ def test_an_unchanged_page_is_a_revisit_of_what_was_fetched_before() -> None:
     assert headers["WARC-Refers-To-Target-URI"] == PAGE.url
     assert headers["WARC-Refers-To-Date"] == "2026-05-01T12:30:00.123456Z"
     assert record.http_headers.get_statuscode() == "304"
+
+
+def test_a_record_is_of_the_address_that_redirects_led_to_and_says_what_was_asked() -> None:
+    named = replace(MOVED, headers=(*MOVED.headers, ("ETag", '"v1"')))
+    (record,) = ArchiveIterator(written([named]))
+
+    headers = dict(record.rec_headers.headers)
+    assert headers["WARC-Target-URI"] == "https://demo.invalid/anime/5/Sea"
+    assert headers["WARC-X-Anipop-Asked"] == "https://demo.invalid/anime/5"
+    row = index_row(named, "a.warc.gz", 0, 9)
+    assert (row["url"], row["etag"]) == ("https://demo.invalid/anime/5", None)  # that version is another address's
 
 
 def test_the_index_names_the_version_that_the_site_names() -> None:

@@ -92,7 +92,9 @@ def test_what_is_wanted_is_asked_for_archived_and_looked_up(visit: Visit, store:
         "asked": 30,
         "requests": 31,  # and robots.txt
         "unchanged": 0,
+        "refused": 0,
         "failed": 0,
+        "blocked": 0,
         "left": 0,
         "complete": True,
     }
@@ -189,7 +191,7 @@ def test_a_view_of_the_past_asks_nothing_and_sees_what_was_there(visit: Visit, t
 
 
 def fingerprints(store: RawStore) -> dict[str, str]:
-    files = [path for path in store.folder.glob("**/*") if path.is_file()]
+    files = [path for path in store.folder.glob("**/*") if path.is_file() and path.suffix != ".lock"]
     return {str(path.relative_to(store.folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
 
 
@@ -261,6 +263,37 @@ def test_what_was_fetched_before_a_block_is_archived_and_not_asked_again(store: 
         brought = bring(visit, store, anime(1, 2, 3, 4, 5), CrawlConfig(), silent)
     assert (brought.asked, brought.complete) == (2, True)
     assert sorted(site.asked) == ["/anime/4", "/anime/5", "/robots.txt"]
+
+
+def test_a_page_that_always_blocks_is_asked_for_last_the_next_time(store: RawStore) -> None:
+    runs = []
+    for _ in range(3):
+        with told({"/anime/2": 451}) as (visit, site), pytest.raises(Blocked) as blocked:
+            bring(visit, store, anime(*range(1, 7)), CrawlConfig(parallel=1), silent)
+        runs.append(site.asked[1:])
+
+    assert runs == [
+        ["/anime/1", "/anime/2"],
+        ["/anime/3", "/anime/4", "/anime/5", "/anime/6", "/anime/2"],
+        ["/anime/2"],
+    ]
+    assert blocked.value.facts["blocked"] == 1
+
+
+def test_what_was_refused_is_not_left_and_not_tried_again_on_the_same_day(store: RawStore) -> None:
+    wanted = [*anime(1), Request("https://elsewhere.invalid/1.jpg", "portrait", 1)]
+    with told({}) as (visit, site):
+        first = bring(visit, store, wanted, CrawlConfig(), silent)
+        site.asked.clear()
+        second = bring(visit, store, wanted, CrawlConfig(), silent)
+        tomorrow = bring(on(visit, AT + timedelta(days=1)), store, wanted, CrawlConfig(), silent)
+
+    assert [(step.asked, step.figures.refused, step.complete) for step in (first, second, tomorrow)] == [
+        (2, 1, True),
+        (0, 0, True),
+        (1, 1, True),
+    ]
+    assert site.asked == []
 
 
 def test_a_block_releases_the_lease(store: RawStore) -> None:

@@ -132,9 +132,14 @@ def lasts(name: str, fault: Behaviour, tries: int = 3, **more: Any) -> Case:
     return Case(name, [fault], "failed", tries, **{"waited": waited, "manners": {"tries": tries}, **more})
 
 
+def fails(name: str, fault: Behaviour, **more: Any) -> Case:
+    """A fault that may be tried again or not: given up in the end; the crawl goes on."""
+    return Case(name, [fault], "failed", **more)
+
+
 def hopeless(name: str, fault: Behaviour, **more: Any) -> Case:
     """A fault that another attempt would only repeat: given up at once; the crawl goes on."""
-    return Case(name, [fault], "failed", **more)
+    return Case(name, [fault], "refused", **more)
 
 
 def blocks(name: str, *script: Behaviour, **more: Any) -> Case:
@@ -181,7 +186,7 @@ ERRORS = [
     hopeless("204", page(b"", status=204), requests=range(1, 4), waited=(0, 30)),
     hopeless("206 that nobody asked for", page(status=206), requests=range(1, 4), waited=(0, 30)),
     hopeless("304 that nobody asked for", raw(head(304, {})), requests=range(1, 4), waited=(0, 30)),
-    hopeless("999", status(999), requests=range(1, 4), waited=(0, 30)),
+    fails("999", status(999), requests=range(1, 4), waited=(0, 30)),
 ]
 CONNECTIONS = [
     lasts("closed without an answer", hang_up()),
@@ -218,7 +223,7 @@ CODINGS = [
     lasts("truncated gzip", packed(gzip.compress(PAGE)[:-6])),
     lasts("corrupt gzip", packed(gzip.compress(PAGE, mtime=0)[:-8] + bytes(8))),
     lasts("gzip twice, said once", packed(gzip.compress(gzip.compress(PAGE)))),
-    hopeless("br, never asked for", packed(b"\x0b\x02\x80page\x03", "br"), requests=range(1, 4), waited=(0, 30)),
+    fails("br, never asked for", packed(b"\x0b\x02\x80page\x03", "br"), requests=range(1, 4), waited=(0, 30)),
     Case("gzip", [packed(gzip.compress(PAGE))], "ok"),
     Case("gzip twice, said twice", [packed(gzip.compress(gzip.compress(PAGE)), "gzip, gzip")], "ok"),
     Case("deflate without its header", [packed(raw_deflated(PAGE), "deflate")], "ok"),
@@ -236,16 +241,14 @@ SIZES = [
         endless(head(200, {"Transfer-Encoding": "chunked"}), chunked(bytes(50_000), end=b"")),
         most_sent=2 * MB,
     ),
-    hopeless(
+    fails(
         "headers without end",
         endless(b"HTTP/1.1 200 OK\r\n", b"X-More: " + b"a" * 5000 + b"\r\n"),
         requests=range(1, 4),
         waited=(0, 30),
         most_sent=3 * MB,
     ),
-    hopeless(
-        "a header of 1 MB", page(PAGE, {"X-Long": "a" * MB}), requests=range(1, 4), waited=(0, 30), most_sent=3 * MB
-    ),
+    fails("a header of 1 MB", page(PAGE, {"X-Long": "a" * MB}), requests=range(1, 4), waited=(0, 30), most_sent=3 * MB),
     Case("a picture of 60,000 x 60,000", [page(huge_png(60_000))], "ok", payload=huge_png(60_000), kind="portrait"),
     lasts("a page in place of a picture", page(), kind="portrait"),
 ]
@@ -268,8 +271,10 @@ BLOCKS = [
     blocks("a block after an error", status(500), status(403), requests=2, waited=ONE_BACKOFF),
 ]
 MISSING = [
-    Case("404", [page(b"gone", status=404)], "missing", payload=b"gone"),
-    Case("410", [page(b"gone", status=410)], "missing", payload=b"gone"),
+    Case("404", [page(NO_SUCH_PAGE, status=404)], "missing", payload=NO_SUCH_PAGE),
+    Case("410", [page(NO_SUCH_PAGE, status=410)], "missing", payload=NO_SUCH_PAGE),
+    lasts("404 by somebody between us and the site", page(b"<html>no backend</html>", status=404)),
+    Case("404 of a picture", [page(b"gone", status=404)], "missing", payload=b"gone", kind="portrait"),
     Case("an invalid id with 200", [page(NO_SUCH_ID)], "missing", payload=NO_SUCH_ID),
     Case("the error page with 200", [page(NO_SUCH_PAGE)], "missing", payload=NO_SUCH_PAGE),
     lasts("out of service with 200", page(OUT_OF_SERVICE)),
@@ -329,7 +334,6 @@ def crawl(
 ) -> tuple[list[Exchange], FetchError | None]:
     """Return all exchanges and what ended the crawl, if something did."""
     known: dict[str, Any] = {
-        "base": BASE,
         "hosts": frozenset({"demo.invalid", "cdn.invalid"}),
         "user_agent": "anipop-pipeline/0.1 (+https://example.org)",
         "requests_per_second": None,
@@ -380,7 +384,7 @@ def test_nothing_is_unchanged_that_was_asked_for_without_a_condition(site: Fault
 
     got, _ = crawl(site, clock, [Request(f"{BASE}/anime/1", "anime", 1, unnamed)])
 
-    assert outcomes(got)[1] == "failed"
+    assert outcomes(got)[1] == "refused"
 
 
 def test_waits_grow_from_attempt_to_attempt(site: FaultySite, clock: SimulatedClock) -> None:
@@ -411,7 +415,7 @@ def test_a_robots_file_that_is_a_bomb_allows_nothing(site: FaultySite, clock: Si
 
     got, error = crawl(site, clock, wanted(1))
 
-    assert [exchange.outcome for exchange in got] == ["failed"]
+    assert [exchange.outcome for exchange in got] == ["refused"]
     assert isinstance(error, Forbidden)
     assert [one.path for one in site.asked] == ["/robots.txt"]
 
@@ -421,7 +425,7 @@ def test_redirects_that_go_in_circles_are_left_soon(site: FaultySite, clock: Sim
 
     got, _ = crawl(site, clock, wanted(1, 2))
 
-    assert outcomes(got) == {None: "ok", 1: "failed", 2: "ok"}
+    assert outcomes(got) == {None: "ok", 1: "refused", 2: "ok"}
     assert len(site.pages()) < 10
     assert clock.slept == 0
 
@@ -433,7 +437,7 @@ def test_a_long_chain_of_redirects_is_not_followed_to_its_end(site: FaultySite, 
 
     got, _ = crawl(site, clock, wanted(1))
 
-    assert outcomes(got)[1] == "failed"
+    assert outcomes(got)[1] == "refused"
     assert "/11" not in site.pages()
 
 
@@ -453,7 +457,7 @@ def test_a_redirect_in_bytes_of_no_known_charset_spoils_nothing(site: FaultySite
     got, error = crawl(site, clock, wanted(1, 2))
 
     assert error is None
-    assert outcomes(got)[1] in ("ok", "failed")
+    assert outcomes(got)[1] in ("ok", "refused")
     assert outcomes(got)[2] == "ok"
 
 
@@ -467,7 +471,7 @@ def test_a_bomb_is_not_unpacked_whatever_its_status(site: FaultySite, clock: Sim
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
 
-    assert outcomes(got)[1] == ("blocked" if code == 403 else "failed")
+    assert outcomes(got)[1] == {403: "blocked", 500: "failed"}.get(code, "refused")
     assert peak < 10 * MB
 
 
@@ -494,7 +498,7 @@ def test_a_redirect_to_another_host_keeps_to_the_rules_there(site: FaultySite, c
 
     got, _ = crawl(site, clock, wanted(1, 2))
 
-    assert outcomes(got) | {None: "ok"} == {None: "ok", 1: "failed", 2: "ok"}
+    assert outcomes(got) | {None: "ok"} == {None: "ok", 1: "refused", 2: "ok"}
     assert site.seen("cdn.invalid/a.html") == []
 
 
@@ -505,7 +509,7 @@ def test_a_site_that_is_down_is_left_alone(site: FaultySite, clock: SimulatedClo
     got, error = crawl(site, clock, wanted(*range(1, 61)), tries=1, parallel=parallel)
 
     assert type(error) is FetchError
-    assert "the site seems to be down" in str(error)
+    assert "20 pages in a row came to nothing" in str(error)
     assert 20 <= len(site.pages()) <= 20 + 2 * parallel
     assert len(got) == 1 + len(site.pages())  # nothing that was asked is lost
 

@@ -71,7 +71,7 @@ def test_a_season_of_which_the_site_has_nothing_names_nothing(visit: Visit, stor
 
 
 def test_ids_are_tried_one_by_one_without_a_listing(visit: Visit, store: RawStore) -> None:
-    rows, brought = index(visit, store, "ids 0-40")
+    rows, brought = index(visit, store, "ids 1-40")
 
     assert rows["anime_id"].to_list() == list(range(1, 41))
     assert rows["url"][4] == f"{BASE}/anime/5"
@@ -115,7 +115,20 @@ def test_a_span_that_ends_before_it_begins_is_an_error(listing: str) -> None:
     assert "ids 1-60000" in refused.value.fix
 
 
-@pytest.mark.parametrize("listing", ["bottom", "seasons 2019", "ids -5", "seasons winter-fall", "top 100", ""])
+@pytest.mark.parametrize(
+    "listing",
+    [
+        "bottom",
+        "seasons 2019",
+        "ids -5",
+        "seasons winter-fall",
+        "top 100",
+        "",
+        "ids 0-9",
+        "ids 1-1000000",
+        "seasons 1-2",
+    ],
+)
 def test_the_dial_takes_what_names_anime_alone(listing: str) -> None:
     with pytest.raises(ValueError, match="listing"):
         CrawlConfig(listing=listing)

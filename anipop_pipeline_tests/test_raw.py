@@ -8,6 +8,8 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -62,7 +64,11 @@ def bodies(store: RawStore, rows: pl.DataFrame, at_once: int = 2) -> dict[int, b
 
 def names(store: RawStore, folder: str = "") -> list[str]:
     home = store.folder / folder if folder else store.folder
-    return sorted(path.name for path in home.iterdir() if path.name != "index") if home.exists() else []
+    return (
+        sorted(path.name for path in home.iterdir() if path.name not in ("index", "lease.lock"))
+        if home.exists()
+        else []
+    )
 
 
 def spool(store: RawStore, *exchanges: Exchange) -> Path:
@@ -321,9 +327,9 @@ def test_a_lake_that_refuses_keeps_the_pages_in_the_spool(tmp_path: Path) -> Non
         store.keep([page(1), page(2)])
 
     assert "ANIPOP_LAKE" in refused.value.fix
-    mended = RawStore(open_lake(str(tmp_path / "lake"), "demo", str(tmp_path / "spool")))
-    mended.recover()
-    assert set(bodies(mended, mended.latest())) == {1, 2}
+    (tmp_path / "file").unlink()
+    store.recover()
+    assert set(bodies(store, store.latest())) == {1, 2}
 
 
 def test_a_spool_that_cannot_be_written_is_an_error_with_a_fix(tmp_path: Path) -> None:
@@ -399,8 +405,12 @@ def test_an_unchanged_page_is_heard_of_and_keeps_its_body(store: RawStore) -> No
     store.keep([unchanged(1, days=5), failed(1, days=6)])
 
     assert bodies(store, store.latest().filter(id=1)) == {1: b"<html>1</html>"}
-    heard = dict(store.heard().sort("url").iter_rows())
-    assert heard == {page(1).url: AT + timedelta(days=5), page(2).url: AT}
+    tried = {url: times for url, *times in store.tried().iter_rows()}
+    assert tried == {
+        page(1).url: [AT + timedelta(days=6), AT + timedelta(days=5), None],
+        page(2).url: [AT, AT, None],
+        page(3).url: [AT, None, None],
+    }
 
 
 def test_the_requests_of_a_day_are_counted_whatever_came_of_them(store: RawStore) -> None:
@@ -575,7 +585,7 @@ def written(store: RawStore) -> dict[str, Any]:
 
 
 def leave_lease(store: RawStore, **changes: Any) -> None:
-    known = {"host": socket.gethostname(), "pid": os.getppid(), "process": "x", "until": (AT + LEASE).isoformat()}
+    known = {"host": socket.gethostname(), "pid": os.getppid(), "name": "x", "until": (AT + LEASE).isoformat()}
     store.folder.mkdir(parents=True, exist_ok=True)
     (store.folder / "lease.json").write_text(json.dumps(known | changes))
 
@@ -631,7 +641,7 @@ def test_who_may_still_be_crawling_is_left_in_peace(store: RawStore, lease: dict
     with pytest.raises(LeaseTaken), store.lease(Clock()):
         pass
 
-    assert written(store)["process"] == "x"
+    assert written(store)["name"] == "x"
 
 
 @pytest.mark.parametrize("kind", ["dead", "over", "over elsewhere", "earlier process of this id"])
@@ -647,23 +657,61 @@ def test_a_lease_that_nobody_holds_any_more_is_taken_over(store: RawStore, kind:
 
     with store.lease(Clock()):
         assert written(store)["pid"] == os.getpid()
-        assert written(store)["process"] != "x"
+        assert written(store)["name"] != "x"
 
     assert names(store) == []
 
 
-def test_a_lease_is_renewed_when_half_of_it_is_over(store: RawStore) -> None:
+def test_a_lease_is_renewed_now_and_then(store: RawStore) -> None:
     clock = Clock()
 
     with store.lease(clock) as renew:
-        clock.at = AT + LEASE / 3
+        clock.at = AT + timedelta(minutes=4)
         renew()
         early = written(store)["until"]
-        clock.at = AT + LEASE * 2 / 3
+        clock.at = AT + timedelta(minutes=6)
         renew()
 
         assert early == (AT + LEASE).isoformat()
         assert written(store)["until"] == (clock.at + LEASE).isoformat()
+
+
+def test_of_many_that_start_at_once_on_one_machine_one_crawls(tmp_path: Path) -> None:
+    store = RawStore(open_lake(str(tmp_path), "demo"))
+    together, holding, taken = threading.Barrier(8), threading.Event(), list[bool]()
+
+    def start() -> None:
+        together.wait()
+        try:
+            with store.lease(clock):
+                taken.append(True)
+                holding.wait()
+        except LeaseTaken:
+            taken.append(False)
+        if len(taken) == 8:
+            holding.set()
+
+    threads = [threading.Thread(target=start) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    while len(taken) < 8:
+        time.sleep(0.01)
+    holding.set()
+    for thread in threads:
+        thread.join()
+
+    assert sorted(taken) == [False] * 7 + [True]
+
+
+def test_two_lakes_never_share_a_spool(tmp_path: Path) -> None:
+    first, second = (RawStore(open_lake(str(tmp_path / name), "demo", str(tmp_path / "spool"))) for name in "ab")
+    spool(first, page(1))
+
+    second.recover()
+    first.recover()
+
+    assert second.index().is_empty()
+    assert set(bodies(first, first.latest())) == {1}
 
 
 def test_a_crawl_that_slept_over_its_lease_stops_and_leaves_the_new_holder_alone(store: RawStore) -> None:
@@ -675,10 +723,10 @@ def test_a_crawl_that_slept_over_its_lease_stops_and_leaves_the_new_holder_alone
         with pytest.raises(LeaseTaken):
             renew()
 
-    assert written(store)["process"] == "x"
+    assert written(store)["name"] == "x"
 
 
-@pytest.mark.parametrize("content", ["", "{}", "[]", '{"host": "a", "pid": 1, "process": "x", "until": "soon"}'])
+@pytest.mark.parametrize("content", ["", "{}", "[]", '{"host": "a", "pid": 1, "name": "x", "until": "soon"}'])
 def test_a_lease_that_cannot_be_read_is_no_permission(store: RawStore, content: str) -> None:
     store.folder.mkdir(parents=True)
     (store.folder / "lease.json").write_text(content)

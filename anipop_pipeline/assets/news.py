@@ -30,7 +30,9 @@ def crawl_shown(context: dg.AssetExecutionContext, what: str) -> Progress:
     tell = _every_few_seconds(context, what)
 
     def show(figures: Figures) -> None:
-        if figures.done != figures.total:
+        if figures.blocked:
+            context.log.info(f"{what}: {told(figures)}")
+        elif figures.done != figures.total:
             tell(lambda: told(figures))
 
     return show
@@ -57,8 +59,7 @@ def told(figures: Figures) -> str:
     """
     of = "" if figures.total is None else f" of {figures.total:,}"
     parts = [f"{figures.done:,}{of}", f"{figures.per_second:.2f}/s"]
-    counts = {"unchanged": figures.unchanged, "failed": figures.failed, "blocked": figures.blocked}
-    parts += [f"{count:,} {name}" for name, count in counts.items() if count]
+    parts += [f"{count:,} {name}" for name, count in figures.told().items() if count and name != "requests"]
     if figures.seconds_left is not None:
         parts.append(f"about {_span(figures.seconds_left)} left")
     return ", ".join(parts)

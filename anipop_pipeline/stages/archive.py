@@ -2,10 +2,11 @@
 
 An answer (`ok`, `missing`) is a `response` record with its HTTP headers and its body as received: the content coding is
 kept, the transfer coding is gone and so is its header. An answer that the page is still what it was (`unchanged`) is a
-`revisit` record. What gave no answer worth keeping (`blocked`, `failed`) is a `metadata` record whose fields say why.
-Each record of ours carries extension headers, so that the index can be rebuilt from the WARC files alone:
-`WARC-X-Anipop-Outcome`, `-Kind`, `-Requests` and, where the page has one, `-Id`. Record ids are derived from what was
-fetched and nothing names the machine: the same exchanges give the same bytes.
+`revisit` record. What gave no answer worth keeping (`blocked`, `refused`, `failed`) is a `metadata` record whose fields
+say why. Each record of ours carries extension headers, so that the index can be rebuilt from the WARC files alone:
+`WARC-X-Anipop-Outcome`, `-Kind`, `-Requests`, `-Id` where the page has one, and `-Asked` where redirects led away from
+the address that was asked for. Record ids are derived from what was fetched and nothing names the machine: the same
+exchanges give the same bytes.
 
 Belongs here: how an exchange becomes bytes in a stream, and what the index says of it. Does not: how a page is fetched,
 where a file lies, when a segment is sealed.
@@ -35,6 +36,7 @@ MAX_RECORD_BYTES = 256 * 2**20  # far above any page or picture; a member that s
 MAX_PAYLOAD_BYTES = 64 * 2**20
 ANSWERED = ("ok", "missing")  # these hold a body
 HEARD = (*ANSWERED, "unchanged")  # by these the site has said what the page is now
+SETTLED = (*HEARD, "refused")  # by these the page needs no further attempt today
 NOT_MODIFIED = "http://netpreserve.org/warc/1.1/revisit/server-not-modified"
 EXTENSION = "WARC-X-Anipop-"
 TRANSFER_HEADERS = frozenset({"transfer-encoding", "trailer", "te"})
@@ -48,7 +50,8 @@ END = b"\r\n\r\n"
 class Exchange:
     """What was asked of a site and what came back; blocked and failed have a reason instead of headers and body.
 
-    `requests` counts what it took, `earlier` is when the version was fetched that is unchanged.
+    `requests` counts what it took, `earlier` is when the version was fetched that is unchanged, `came_from` is where
+    redirects led.
     """
 
     url: str
@@ -62,6 +65,7 @@ class Exchange:
     reason: str = ""
     requests: int = 1
     earlier: datetime | None = None
+    came_from: str = ""
 
     def __post_init__(self) -> None:
         if any(at.utcoffset() != timedelta(0) for at in (self.fetched_at, self.earlier) if at is not None):
@@ -129,7 +133,6 @@ def append_info(stream: BinaryIO, file: str, at: datetime, fields: Mapping[str, 
     headers = {
         "WARC-Record-ID": f"<urn:uuid:{uuid5(NAMESPACE_URL, f'{file} {at.isoformat()}')}>",
         "WARC-Date": _warc_date(at),
-        "WARC-Filename": file,
     }
     return _write(stream, _member("warcinfo", "", payload, headers, content_type="application/warc-fields"))[1]
 
@@ -165,8 +168,8 @@ def index_row(exchange: Exchange, file: str, offset: int, length: int) -> dict[s
         "outcome": exchange.outcome,
         "requests": exchange.requests,
         "digest": exchange.digest,
-        "etag": header(exchange.headers, "etag") or None,
-        "last_modified": header(exchange.headers, "last-modified") or None,
+        "etag": None if exchange.came_from else header(exchange.headers, "etag") or None,
+        "last_modified": None if exchange.came_from else header(exchange.headers, "last-modified") or None,
         "file": file,
         "offset": offset,
         "length": length,
@@ -177,7 +180,7 @@ def _answer(exchange: Exchange) -> bytes:
     revisit = {} if exchange.earlier is None else _revisit_headers(exchange.url, exchange.earlier)
     return _member(
         "revisit" if revisit else "response",
-        exchange.url,
+        exchange.came_from or exchange.url,
         exchange.body,
         _record_headers(exchange) | revisit,
         http=_http_headers(exchange),
@@ -205,7 +208,8 @@ def _record_headers(exchange: Exchange) -> dict[str, str]:
         f"{EXTENSION}Kind": exchange.kind,
         f"{EXTENSION}Requests": str(exchange.requests),
     }
-    return headers if exchange.id is None else headers | {f"{EXTENSION}Id": str(exchange.id)}
+    asked = {f"{EXTENSION}Asked": exchange.url} if exchange.came_from else {}
+    return headers | asked | ({} if exchange.id is None else {f"{EXTENSION}Id": str(exchange.id)})
 
 
 def _warc_date(at: datetime) -> str:
@@ -336,8 +340,10 @@ def _unanswered(record: ArcWarcRecord, content: bytes) -> Exchange:
 def _common(record: ArcWarcRecord) -> dict[str, Any]:
     stated: dict[str, str] = dict(record.rec_headers.headers)
     number, earlier = stated.get(f"{EXTENSION}Id"), stated.get("WARC-Refers-To-Date")
+    asked, target = stated.get(f"{EXTENSION}Asked"), stated["WARC-Target-URI"]
     return {
-        "url": stated["WARC-Target-URI"],
+        "url": asked or target,
+        "came_from": target if asked else "",
         "kind": stated[f"{EXTENSION}Kind"],
         "id": None if number is None else int(number),
         "fetched_at": datetime.fromisoformat(stated["WARC-Date"]),

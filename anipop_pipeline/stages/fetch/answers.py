@@ -21,6 +21,7 @@ NO_ENTRY = (401, 403, 405, 451)  # 405 is how the site's firewall asks for a hum
 GONE = (404, 410)
 TAIL = 4096  # a proxy may add a comment after the end of a page
 PICTURES = ("portrait", "poster")
+PICTURE = re.compile(rb"\xff\xd8\xff|\x89PNG\r\n|GIF8|RIFF....WEBP", re.DOTALL)
 
 SITE_FRAME = b'id="contentWrapper"'  # every page of the site has it, also pages that load a captcha for their forms
 INVALID_ID = re.compile(rb'class="badresult"[^>]*>\s*Invalid ID provided')
@@ -47,6 +48,7 @@ class Verdict:
     body: bytes = b""
     wait_seconds: float | None = None
     then: str = "failed"
+    came_from: str = ""  # the address that redirects led to
 
 
 def judged(request: Request, response: http.Response, limit: int, now: Callable[[], datetime]) -> Verdict:
@@ -64,7 +66,7 @@ def judged(request: Request, response: http.Response, limit: int, now: Callable[
     if status == NOT_MODIFIED and request.known is not None and request.known.conditions():
         return Verdict("unchanged", status, headers=_headers(response))
     if status != OK and status not in GONE:
-        return Verdict("failed", status, said)
+        return Verdict("refused", status, said)
     return _judged_by_body(request, response, limit)
 
 
@@ -74,10 +76,10 @@ def _judged_by_body(request: Request, response: http.Response, limit: int) -> Ve
         body = _read(response, limit)
         payload = decoded(body, header(headers, "content-encoding"), limit=limit)
     except TooLarge as error:
-        return Verdict("failed", status, error.what)
+        return Verdict("refused", status, error.what)
     except CorruptFile as error:
         return Verdict("again", status, error.what)
-    outcome, reason = _recognised_gone(payload) if status in GONE else recognised(request.kind, payload)
+    outcome, reason = (_recognised_gone if status in GONE else recognised)(request.kind, payload)
     return Verdict(outcome, status, reason, headers, body if outcome in ("ok", "missing") else b"")
 
 
@@ -118,16 +120,16 @@ def recognised(kind: str, payload: bytes) -> tuple[str, str]:
     ('blocked', 'the site asks for a human')
     >>> recognised("anime", b"<h1>Welcome to the hotel's network</h1></html>")
     ('again', 'the answer is no page of the site')
+    >>> recognised("poster", b"{}")
+    ('again', 'the answer is no picture')
     """
-    if kind == "robots":
+    if kind == "robots" or (kind in PICTURES and PICTURE.match(payload)):
         return "ok", ""
     if _asks_for_a_human(payload):
         return "blocked", "the site asks for a human"
     if not payload:
         return "again", "the body is empty"
-    if kind in PICTURES:
-        return ("again", "the answer is text, no picture") if _is_text(payload) else ("ok", "")
-    return _recognised_page(payload)
+    return ("again", "the answer is no picture") if kind in PICTURES else _recognised_page(payload)
 
 
 def _recognised_page(payload: bytes) -> tuple[str, str]:
@@ -144,19 +146,19 @@ def _recognised_page(payload: bytes) -> tuple[str, str]:
     return "ok", ""
 
 
-def _recognised_gone(payload: bytes) -> tuple[str, str]:
-    return ("blocked", "the site asks for a human") if _asks_for_a_human(payload) else ("missing", "")
+def _recognised_gone(kind: str, payload: bytes) -> tuple[str, str]:
+    """Return the outcome of a 404 or 410; where the site has pages, only its own page counts as its word."""
+    if _asks_for_a_human(payload):
+        return "blocked", "the site asks for a human"
+    is_its_own = kind in (*PICTURES, "robots") or SITE_FRAME in payload or b'class="error404"' in payload
+    return ("missing", "") if is_its_own else ("again", "not found, but not by a page of the site")
 
 
 def _asks_for_a_human(payload: bytes) -> bool:
-    """Return whether a page keeps robots out; pages of the site may speak of captchas, but not in their title."""
-    if not _is_text(payload):
-        return False
-    return bool(CHALLENGE_TITLE.search(payload[:HEAD]) or (SITE_FRAME not in payload and HUMANS_ONLY.search(payload)))
-
-
-def _is_text(payload: bytes) -> bool:
-    return b"\0" not in payload[:512] and payload.lstrip()[:1] == b"<"
+    """Return whether a body keeps robots out; pages of the site may speak of captchas, but not in their title."""
+    if CHALLENGE_TITLE.search(payload[:HEAD]):
+        return True
+    return SITE_FRAME not in payload and HUMANS_ONLY.search(payload[:WALL_BYTES]) is not None
 
 
 def retry_after(value: str, now: datetime) -> float | None:

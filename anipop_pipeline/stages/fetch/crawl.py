@@ -11,7 +11,7 @@ from anipop_pipeline.stages.archive import Exchange
 from anipop_pipeline.stages.fetch.manners import Request
 from anipop_pipeline.stages.fetch.visitor import Visit, Visitor
 
-DOWN_AFTER = 20  # pages in a row that nobody answered, each several times
+IN_VAIN = 20  # pages in a row that came to nothing: the site is down, or a wall that we do not know
 
 
 def ask(visitor: Visitor, wanted: Iterable[Request]) -> Iterator[Exchange]:
@@ -20,8 +20,8 @@ def ask(visitor: Visitor, wanted: Iterable[Request]) -> Iterator[Exchange]:
     A visitor may be given to several calls, one after another: they share one pace, one budget, and what robots.txt
     said. What is handed out is never more than `parallel` exchanges behind what was fetched.
 
-    Raises, after the exchanges: Blocked when the site asks us to stay away, Forbidden when robots.txt cannot be read
-    or does not allow an address, FetchError when the site seems to be down.
+    Raises, after the exchanges: Blocked when the site asks us to stay away, Forbidden when robots.txt cannot be read,
+    FetchError when too many pages in a row came to nothing.
     """
     ending = _Ending(visitor)
     for visit in _as_they_come(visitor, wanted):
@@ -47,9 +47,9 @@ class _Ending:
 
     def visited(self, visit: Visit) -> None:
         self._refusal = self._refusal or visit.refusal
-        if visit.exchanges and len(self._in_vain) < DOWN_AFTER:
+        if visit.exchanges and len(self._in_vain) < IN_VAIN:
             self._in_vain = [*self._in_vain, visit.exchanges[-1]] if visit.in_vain else []
-        if len(self._in_vain) >= DOWN_AFTER:
+        if len(self._in_vain) >= IN_VAIN:
             self._visitor.stop.set()
 
     def tell(self) -> None:
@@ -59,29 +59,41 @@ class _Ending:
             raise Blocked(f"the site asks us to stay away: {self._block.reason}", where=self._block.url, fix=fix)
         if self._refusal is not None:
             raise self._refusal
-        if len(self._in_vain) >= DOWN_AFTER:
+        if len(self._in_vain) >= IN_VAIN:
             last = self._in_vain[-1]
             raise FetchError(
-                f"the site seems to be down: {DOWN_AFTER} pages in a row were not answered, the last: {last.reason}",
+                f"{IN_VAIN} pages in a row came to nothing, the last: {last.reason}",
                 where=last.url,
-                fix="look at the site with a browser, then go on later; what was fetched is kept",
+                fix="look at the site with a browser; go on later, with other pages first; what was fetched is kept",
             )
 
 
 def _as_they_come(visitor: Visitor, wanted: Iterable[Request]) -> Iterator[Visit]:
-    """Yield the results of a bounded number of visits under way."""
-    waiting, running = iter(wanted), set[Future[Visit]]()
+    """Yield the results of a bounded number of visits under way, also of those that an interruption finds there."""
+    running = set[Future[Visit]]()
     with ThreadPoolExecutor(visitor.manners.parallel) as pool:
         try:
-            while True:
-                while len(running) < visitor.manners.parallel and not visitor.stop.is_set():
-                    if (request := next(waiting, None)) is None:
-                        break
-                    running.add(pool.submit(visitor.visit, request))
-                if not running:
-                    return
-                done, running = wait(running, return_when=FIRST_COMPLETED)
-                yield from (visit.result() for visit in done)
+            yield from _filling(visitor, iter(wanted), pool, running)
+        except KeyboardInterrupt:
+            visitor.stop.set()
+            yield from (visit.result() for visit in wait(running).done)
+            raise
         finally:
             if running:  # left early: what is under way need not go on
                 visitor.stop.set()
+
+
+def _filling(
+    visitor: Visitor, waiting: Iterator[Request], pool: ThreadPoolExecutor, running: set[Future[Visit]]
+) -> Iterator[Visit]:
+    """Yield visits as they end, and begin others in their place."""
+    while True:
+        while len(running) < visitor.manners.parallel and not visitor.stop.is_set():
+            if (request := next(waiting, None)) is None:
+                break
+            running.add(pool.submit(visitor.visit, request))
+        if not running:
+            return
+        for visit in wait(running, return_when=FIRST_COMPLETED).done:
+            running.remove(visit)
+            yield visit.result()

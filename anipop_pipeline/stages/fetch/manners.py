@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from threading import Event, Lock
 
+SLOWED_SECONDS, SLOWEST_SECONDS = 0.5, 60.0
 SHORTEST_SECONDS = 1e-5  # less than that is no wait
 NAP_SECONDS = 1.0  # a long wait is slept in naps, so that an abandoned crawl ends soon
 
@@ -49,7 +50,6 @@ class Request:
 class SiteManners:
     """How a site is treated, and how much of it is put up with."""
 
-    base: str
     hosts: frozenset[str]
     user_agent: str
     requests_per_second: float | None = 0.5
@@ -59,6 +59,15 @@ class SiteManners:
     timeout_seconds: float = 30.0
     max_bytes: int = 16 * 2**20
     max_bytes_by_kind: Mapping[str, int] = field(default_factory=lambda: {"robots": 2**19})
+
+    @property
+    def product(self) -> str:
+        """Return the name by which robots.txt may speak of us: no contact and no comment can pass for another's.
+
+        >>> SiteManners(frozenset(), "anipop-pipeline/0.1 (contact: me@googlebot.example)").product
+        'anipop-pipeline'
+        """
+        return self.user_agent.partition("/")[0].partition(" ")[0]
 
     def limit(self, kind: str) -> int:
         """Return how many bytes a body of this kind may have, on the wire and unpacked."""
@@ -81,6 +90,11 @@ class Pace:
         """Leave at least so many seconds between two requests from now on."""
         with self._lock:
             self._interval = max(self._interval, seconds)
+
+    def slow_down(self) -> None:
+        """Leave twice as much time between two requests from now on: the site has said that they are too many."""
+        with self._lock:
+            self._interval = min(max(2 * self._interval, SLOWED_SECONDS), max(self._interval, SLOWEST_SECONDS))
 
     def pause(self, seconds: float) -> None:
         """Let nobody ask for so many seconds."""

@@ -3,6 +3,7 @@
 Belongs here: what becomes of one request. Does not: in which order many are asked, what an answer means.
 """
 
+import math
 import random
 from dataclasses import dataclass, field, replace
 from http.client import HTTPException
@@ -21,6 +22,8 @@ from anipop_pipeline.stages.fetch.manners import Budget, Clock, Pace, Request, S
 MAX_REDIRECTS = 5
 LONGEST_BACKOFF_SECONDS = 120.0
 UNREACHABLE = (http.RequestException, HTTPError, HTTPException, OSError)
+RULES_SECONDS = 24 * 60 * 60.0  # for so long what robots.txt said is believed
+DISALLOWED = "robots.txt does not allow it"
 UNDECIDED = "the crawl stopped, or its budget was spent, before an answer came"
 
 
@@ -30,7 +33,7 @@ class Visit:
 
     exchanges: list[Exchange] = field(default_factory=list)
     refusal: Forbidden | None = None
-    in_vain: bool = False  # every attempt was made, and none was answered
+    in_vain: bool = False  # it came to nothing that the site can be believed to have said
 
 
 class Visitor:
@@ -45,19 +48,22 @@ class Visitor:
         self.manners, self.stop = manners, Event()
         self._session, self._clock, self._seed = session, clock, seed
         self._pace, self._budget = Pace(manners.requests_per_second, clock, self.stop), Budget(budget)
-        self._rules: dict[str, Protego] = {}
+        self._rules: dict[str, tuple[Protego, float]] = {}
         self._reading_rules = Lock()
 
     def visit(self, request: Request) -> Visit:
         """Return what became of a request; nothing when the crawl stopped before it was made."""
         visit = Visit()
         if elsewhere := self._is_elsewhere(request.url):
-            visit.exchanges.append(self._exchange(request, Verdict("failed", 0, elsewhere), 0))
+            visit.exchanges.append(self._exchange(request, Verdict("refused", 0, elsewhere), 0))
             return visit
         try:
             if self._knows_rules(request.url, visit):
-                self._require_permission(request.url)
-                self._attempt(request, visit)
+                if self._may_ask(request.url):
+                    self._attempt(request, visit)
+                else:
+                    visit.exchanges.append(self._exchange(request, Verdict("refused", 0, DISALLOWED), 0))
+                    visit.in_vain = True
         except Forbidden as refusal:
             self.stop.set()
             visit.refusal = refusal
@@ -69,7 +75,9 @@ class Visitor:
         """Return whether the rules of the address's host are known now, having read them if need be."""
         host = urlsplit(url).netloc
         with self._reading_rules:
-            if host not in self._rules and not self.stop.is_set():
+            _, read_at = self._rules.get(host, (None, -math.inf))
+            if self._clock.tick() - read_at > RULES_SECONDS and not self.stop.is_set():
+                self._rules.pop(host, None)
                 self._read_rules(urljoin(url, "/robots.txt"), visit)
             return host in self._rules
 
@@ -82,17 +90,14 @@ class Visitor:
         if (text := _rules_text(exchange)) is None:
             fix = "try again when the site answers; without its robots.txt nothing may be asked"
             raise Forbidden(f"robots.txt cannot be read: {exchange.reason or 'no text'}", where=url, fix=fix)
-        rules = Protego.parse(text)
-        self._pace.slow_to(float(rules.crawl_delay(self.manners.user_agent) or 0))
-        self._rules[urlsplit(url).netloc] = rules
+        rules, product = Protego.parse(text), self.manners.product
+        rate = rules.request_rate(product)
+        self._pace.slow_to(max(float(rules.crawl_delay(product) or 0), rate.seconds / rate.requests if rate else 0.0))
+        self._rules[urlsplit(url).netloc] = rules, self._clock.tick()
 
     def _may_ask(self, url: str) -> bool:
-        rules = self._rules.get(urlsplit(url).netloc)
-        return rules is not None and bool(rules.can_fetch(url, self.manners.user_agent))
-
-    def _require_permission(self, url: str) -> None:
-        if not self._may_ask(url):
-            raise Forbidden("robots.txt does not allow it", where=url, fix="leave this address out")
+        rules, _ = self._rules.get(urlsplit(url).netloc, (None, 0.0))
+        return rules is not None and bool(rules.can_fetch(url, self.manners.product))
 
     def _is_elsewhere(self, url: str) -> str:
         """Return why an address is not the site's, or an empty string."""
@@ -119,12 +124,11 @@ class Visitor:
             if waited > self.manners.patience_seconds:
                 verdict = _out_of_patience(verdict, wait)
                 break
-            if attempt < self.manners.tries:
-                self._rest(verdict, wait)
+            self._rest(verdict, wait, is_last=attempt == self.manners.tries)
         if verdict is None and made == 0:
             return None  # stopped before anything was sent
         exchange = self._exchange(request, verdict or Verdict("failed", 0, UNDECIDED), made)
-        visit.in_vain = verdict is not None and verdict.outcome == "again" and exchange.outcome == "failed"
+        visit.in_vain = verdict is not None and exchange.outcome in ("failed", "refused")
         visit.exchanges.append(exchange)
         return exchange
 
@@ -144,6 +148,7 @@ class Visitor:
             reason=verdict.reason,
             requests=made,
             earlier=request.known.fetched_at if outcome == "unchanged" and request.known else None,
+            came_from=verdict.came_from if outcome in HEARD else "",
         )
 
     def _wait_seconds(self, request: Request, verdict: Verdict, attempt: int) -> float:
@@ -151,11 +156,13 @@ class Visitor:
         jitter = random.Random(f"{self._seed} {request.url} {attempt}").uniform(0.5, 1.5)  # noqa: S311 -- no secret
         return max(verdict.wait_seconds or 0.0, min(LONGEST_BACKOFF_SECONDS, float(2**attempt)) * jitter)
 
-    def _rest(self, verdict: Verdict, seconds: float) -> None:
-        """Wait before the next attempt; when the site itself asks for it, everybody waits."""
+    def _rest(self, verdict: Verdict, seconds: float, *, is_last: bool) -> None:
+        """Wait before the next attempt; when the site itself asks for it, everybody waits, after the last one, too."""
+        if verdict.then == "blocked":
+            self._pace.slow_down()
         if verdict.wait_seconds is not None or verdict.then == "blocked":
             self._pace.pause(seconds)
-        else:
+        elif not is_last:
             self._pace.nap(seconds)
 
     def _ask(self, request: Request, visit: Visit) -> tuple[Verdict | None, int]:
@@ -175,14 +182,15 @@ class Visitor:
                     location = response.headers.get("location")
                     if not (response.is_redirect and location):
                         limit = self.manners.limit(request.kind)
-                        return judged(wanted, response, limit, self._clock.now), sent + 1
+                        verdict = judged(wanted, response, limit, self._clock.now)
+                        return replace(verdict, came_from="" if url == request.url else url), sent + 1
                     status = response.status_code
             except UNREACHABLE as error:
                 return Verdict("again", 0, f"no whole answer ({type(error).__name__})"), sent + 1
             url, wanted = _joined(url, location), replace(request, known=None)
             if refused := self._may_not_follow(request, url, visit):
-                return Verdict("failed", status, f"redirected to an address that is {refused}"), sent + 1
-        return Verdict("failed", status, f"more than {MAX_REDIRECTS} redirects"), MAX_REDIRECTS + 1
+                return Verdict("refused", status, f"redirected to an address that is {refused}"), sent + 1
+        return Verdict("refused", status, f"more than {MAX_REDIRECTS} redirects"), MAX_REDIRECTS + 1
 
     def _may_not_follow(self, request: Request, url: str, visit: Visit) -> str:
         """Return why a redirect is not followed, or an empty string."""
@@ -196,10 +204,15 @@ class Visitor:
         """Return an answer whose body is still to be read; the session itself would read that of a redirect whole."""
         conditions = request.known.conditions() if request.known else {}
         headers = {"User-Agent": self.manners.user_agent, "Accept-Encoding": "gzip", "Accept": "*/*", **conditions}
-        asked = self._session.prepare_request(http.Request("GET", url, headers=headers))
+        asked = self._session.prepare_request(http.Request("GET", url, headers=headers, auth=_anonymous))
         settings = self._session.merge_environment_settings(url, {}, True, None, None)
         adapter = self._session.get_adapter(url)
         return adapter.send(asked, timeout=self.manners.timeout_seconds, **settings)  # type: ignore[arg-type] # too wide
+
+
+def _anonymous(request: http.PreparedRequest) -> http.PreparedRequest:
+    """Return the request as it is: without this, credentials from a .netrc would be sent along."""
+    return request
 
 
 def _out_of_patience(verdict: Verdict, wait: float) -> Verdict:
