@@ -17,7 +17,8 @@ from anipop_pipeline.config import CheckConfig
 from anipop_pipeline.errors import LaterTier
 from anipop_pipeline.lake import TABLE, Folder, Lake, Manifest, clock
 from anipop_pipeline.resources import LakeResource, plainly
-from anipop_pipeline.stages import experiments, health
+from anipop_pipeline.stages import cluster, experiments, health
+from anipop_pipeline.stages.features import FRANCHISE
 from anipop_pipeline.stages.tables.pages import NOT_ON_SITE
 
 FEW_PAGES = 20  # of fewer pages, one says nothing about the site
@@ -101,7 +102,8 @@ def _compared(lake: Lake, table: Manifest, now: health.Health, dials: CheckConfi
     before = _accepted(lake, table)
     lost = {} if before is None else _lost(table.asset, now, before, dials)
     if now.pages and not lost:  # where no page was read, nothing is known of the next ones
-        notes = {"health": now.noted(), "of": table.digest, **_asked_for(table.notes)}
+        kept = now if before is None else health.remembered(now, before, CheckConfig().max_fill_drop)
+        notes = {"health": kept.noted(), "of": table.digest, **_asked_for(table.notes)}
         lake.save(_accepted_name(table.asset), Folder(notes=notes), {}, clock())
     return dg.AssetCheckResult(
         passed=not lost,
@@ -158,14 +160,29 @@ def _all_well(now: health.Health, before: health.Health | None) -> str:
 @dg.asset_check(asset="splits", blocking=True, additional_ins={"clusters": dg.AssetIn("clusters")})
 def clusters_stay_whole(splits: pl.DataFrame, clusters: pl.DataFrame) -> dg.AssetCheckResult:
     """No cluster is torn apart in `published` and `grouped`, and `temporal` marks what it tears."""
-    placed = splits.join(clusters, on="anime_id", how="left", validate="m:1")
-    lost = placed["cluster_id"].null_count()
-    marked = pl.col("seen") & (pl.col("split") == "temporal")
-    torn = placed.group_by("split", "repeat", "fold", "cluster_id").agg(
-        parts=pl.col("part").n_unique(), unmarked=((pl.col("part") == "test") & ~marked).any()
-    )
-    wrong = torn.filter((pl.col("parts") > 1) & pl.col("unmarked")).height
+    lost = splits.join(clusters, on="anime_id", how="anti").height
+    wrong = cluster.torn(splits, clusters.select("anime_id", group="cluster_id"))
     return dg.AssetCheckResult(passed=wrong + lost == 0, metadata={"torn_clusters": wrong, "without_cluster": lost})
+
+
+@dg.asset_check(asset="splits", blocking=True, additional_ins={"corpus_roles": dg.AssetIn("corpus_roles")})
+def characters_stay_whole(splits: pl.DataFrame, corpus_roles: pl.DataFrame) -> dg.AssetCheckResult:
+    """No main character plays on both sides of `published` and `grouped`, and `temporal` marks where one does."""
+    wrong = cluster.torn(splits, corpus_roles.select("anime_id", group="character_id"))
+    return dg.AssetCheckResult(passed=wrong == 0, metadata={"torn_characters": wrong})
+
+
+@dg.asset_check(
+    asset="splits", blocking=True, additional_ins={name: dg.AssetIn(name) for name in ("clusters", "corpus_anime")}
+)
+def franchises_stay_whole(splits: pl.DataFrame, clusters: Folder, corpus_anime: pl.DataFrame) -> dg.AssetCheckResult:
+    """Where clusters were made of franchises too, none is torn apart in `published` and `grouped`."""
+    if not clusters.notes.get("franchises", False):
+        return dg.AssetCheckResult(passed=True, description="franchises may be torn apart: the dial is off")
+    named = cluster.relatives(corpus_anime, FRANCHISE).select("anime_id", group="related_id")
+    itself = corpus_anime.select("anime_id", group="anime_id")
+    wrong = cluster.torn(splits, pl.concat([named, itself]))
+    return dg.AssetCheckResult(passed=wrong == 0, metadata={"torn_franchises": wrong})
 
 
 @dg.asset_check(asset="tabular_features", blocking=True)
@@ -193,5 +210,7 @@ ALL = [
     enough_listed,
     corpus_is_not_empty,
     clusters_stay_whole,
+    characters_stay_whole,
+    franchises_stay_whole,
     inputs_exist_at_their_tier,
 ]

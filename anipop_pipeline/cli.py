@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 from anipop_pipeline.errors import AnipopError, PitchError, SettingError
 from anipop_pipeline.lake import CRAWLED, Lake, Manifest, clock, sites
+from anipop_pipeline.mappings import shipped
 from anipop_pipeline.storage import staging, writing
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
     Subparsers = argparse._SubParsersAction[argparse.ArgumentParser]
 
+    from anipop_pipeline.importing import Imported
     from anipop_pipeline.stages.pitch import Pitch
 
 Command = Callable[[argparse.Namespace], int]
@@ -75,14 +77,24 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _add_import(commands: "Subparsers") -> None:
-    parser = commands.add_parser("import", help="fill a site of its own from files, without a crawl")
-    warc = parser.add_subparsers(required=True, metavar="WHAT").add_parser(
-        "warc", help="pages of myanimelist.net that anyone archived as WARC"
+    what = commands.add_parser("import", help="fill a site of its own from files, without a crawl").add_subparsers(
+        required=True, metavar="WHAT"
     )
+    warc = what.add_parser("warc", help="pages of myanimelist.net that anyone archived as WARC")
     warc.add_argument("files", nargs="+", type=Path, metavar="FILE", help="WARC files, packed or not")
-    warc.add_argument("--as", required=True, dest="name", metavar="NAME", help="name of the new site")
-    warc.add_argument("--replace", action="store_true", help="put it in the place of an import of that name")
-    warc.set_defaults(command=_import_warc)
+    published = what.add_parser("published", help="the dataset of paper A as its authors lay it out")
+    published.add_argument("folder", type=Path, metavar="DIR", help="Anime_train.csv and what lies beside it")
+    known = "; ".join(f"{name}: {about}" for name, about in shipped().items())
+    tables = what.add_parser("tables", help="tables of ours, or of anybody by a mapping")
+    tables.add_argument("folder", type=Path, metavar="DIR", help="CSV or Parquet files, by default named as our tables")
+    tables.add_argument("--mapping", metavar="FILE.toml", help=f"a file, or the name of one that we bring: {known}")
+    tables.add_argument(
+        "--images", type=Path, metavar="DIR", help="posters as ID.jpg, .png or .webp; or folders posters and portraits"
+    )
+    for one, command in ((warc, _import_warc), (published, _import_published), (tables, _import_tables)):
+        one.add_argument("--as", required=True, dest="name", metavar="NAME", help="name of the new site")
+        one.add_argument("--replace", action="store_true", help="put it in the place of an import of that name")
+        one.set_defaults(command=command)
 
 
 def _run(parsed: argparse.Namespace) -> int:
@@ -207,18 +219,34 @@ def _import_warc(parsed: argparse.Namespace) -> int:
     from anipop_pipeline import importing, resources
     from anipop_pipeline.config import ParseConfig
 
+    engine = resources.EngineResource(name=resources.settings().engine)
+    return _imported(
+        parsed, lambda lake, **how: importing.import_warc(lake, parsed.files, engine.map_batches, ParseConfig(), **how)
+    )
+
+
+def _import_published(parsed: argparse.Namespace) -> int:
+    from anipop_pipeline import importing
+
+    return _imported(parsed, lambda lake, **how: importing.import_published(lake, parsed.folder, **how))
+
+
+def _import_tables(parsed: argparse.Namespace) -> int:
+    from anipop_pipeline import importing
+
+    by, images = parsed.mapping, parsed.images
+    return _imported(
+        parsed, lambda lake, **how: importing.import_tables(lake, parsed.folder, by=by, images=images, **how)
+    )
+
+
+def _imported(parsed: argparse.Namespace, bring: Callable[..., "Imported"]) -> int:
+    """Fill the site that the arguments name, whichever is chosen now, and say what it has."""
+    from anipop_pipeline import resources
+
     given = resources.settings()
     site = replace(resources.lake_of(replace(given, site=CRAWLED[0])), site=parsed.name)
-    engine = resources.EngineResource(name=given.engine)
-    brought = importing.import_warc(
-        site,
-        parsed.files,
-        engine.map_batches,
-        ParseConfig(),
-        clock(),
-        replace=parsed.replace,
-        say=lambda line: print(line, file=sys.stderr),
-    )
+    brought = bring(site, now=clock(), replace=parsed.replace, say=lambda line: print(line, file=sys.stderr))
     _report(site, brought.manifests)
     print(brought.as_text())
     return 0

@@ -86,7 +86,7 @@ class CrawlConfig(Dials):
 
     listing: str = Field(
         default="top",
-        pattern=r"^(top|(seasons|ids) [0-9]{1,7}-[0-9]{1,7})$",
+        pattern=r"^(top|seasons (19|20)[0-9]{2}-(19|20)[0-9]{2}|ids [1-9][0-9]{0,5}-[1-9][0-9]{0,5})$",
         description="Which anime there are: top (the ranking), or a span such as seasons 2019-2024 or ids 1-60000.",
     )
     first_pages: int = Field(default=0, ge=0, description="Pages of the ranking to read; 0 reads all of it.")
@@ -98,14 +98,16 @@ class CrawlConfig(Dials):
     daily_budget: int = Field(
         default=0, ge=0, description="Requests that may be made on one day (UTC), by all runs together; 0 is no bound."
     )
-    listing_days: float = Field(default=6.0, ge=0, description="A listing younger than this is not asked for again.")
-    anime_days: float = Field(default=30.0, ge=0, description="The same for pages of an anime.")
-    young_days: float = Field(default=6.0, ge=0, description="The same for pages of an anime that is young.")
-    young_for_days: float = Field(
-        default=365.0, ge=0, description="An anime is young so long after it first aired; while it airs, and before."
+    listing_days: float = Field(
+        default=6.0, ge=0, le=36_500, description="A listing younger than this is not asked for again."
     )
-    character_days: float = Field(default=180.0, ge=0, description="The same for pages of a character.")
-    picture_days: float = Field(default=365.0, ge=0, description="The same for portraits and posters.")
+    anime_days: float = Field(default=30.0, ge=0, le=36_500, description="The same for pages of an anime.")
+    young_days: float = Field(default=6.0, ge=0, le=36_500, description="The same for pages of an anime that is young.")
+    young_for_days: float = Field(
+        default=365.0, ge=0, le=36_500, description="An anime is young until so long after it first aired."
+    )
+    character_days: float = Field(default=180.0, ge=0, le=36_500, description="The same for pages of a character.")
+    picture_days: float = Field(default=365.0, ge=0, le=36_500, description="The same for portraits and posters.")
     statistics: bool = Field(
         default=False, description="Fetch how often each mark was given, too: one request more for each usable anime."
     )
@@ -151,16 +153,25 @@ class CheckConfig(Dials):
 
 
 class CorpusConfig(Dials):
-    """Which parsed anime and characters are fit to learn from."""
+    """Which parsed anime and characters are fit to learn from; by default the paper's rules."""
 
-    min_words: int = Field(default=20, ge=1, description="A shorter synopsis tells no story.")
-    min_description_words: int = Field(
-        default=1, ge=1, description="A shorter description says nothing of a character."
-    )
-    spoilers: bool = Field(default=False, description="Count hidden text of biographies as description, too.")
+    min_words: int = Field(default=20, ge=1, description="A shorter synopsis tells no story; 1 lets all pass.")
+    need_title: bool = Field(default=True, description="Drop anime without a title.")
     need_characters: bool = Field(
         default=True, description="Drop anime without a usable main character, as the paper does."
     )
+    need_english: bool = Field(
+        default=False, description="Drop anime whose synopsis has hardly any common English word."
+    )
+    need_unique: bool = Field(
+        default=False, description="Drop anime that tell the story of one with a smaller id, word for word or nearly."
+    )
+    need_description: bool = Field(default=True, description="Drop characters that nothing useful is said of.")
+    min_description_words: int = Field(
+        default=1, ge=1, description="A shorter description says nothing of a character; 5 drops the near-empty ones."
+    )
+    need_portrait: bool = Field(default=True, description="Drop characters without a portrait, where a site has any.")
+    spoilers: bool = Field(default=False, description="Count hidden text of biographies as description, too.")
 
 
 class SplitConfig(Dials):
@@ -173,6 +184,10 @@ class SplitConfig(Dials):
     lockbox: bool = Field(
         default=False,
         description="Keep a fifth of the clusters, by hash, out of all splits while recipes are tuned on real data.",
+    )
+    franchises: bool = Field(
+        default=False,
+        description="Keep titles of one franchise together, even without a shared character; the paper did not.",
     )
     repeats: int = Field(
         default=30, ge=1, le=1000, description="Split seeds of `published`, since one split means little."
@@ -214,6 +229,13 @@ class TrainConfig(Dials):
         default=6, ge=1, le=30, description="Most epochs of an audited fit; the paper's benchmark ran 30, others 5."
     )
     cheap_repeats: int = Field(default=30, ge=1, le=1000, description="Split seeds that the cheap experiments run on.")
+    labels: list[str] = Field(
+        default=[],
+        description="What to learn: score, weighted, plain, audience, score_<source>; none is what each declares.",
+    )
+    weigh_by_votes: bool = Field(
+        default=False, description="Let titles with few votes count less in training (ridge, line and trees)."
+    )
     picture_side: int = Field(
         default=32, ge=16, le=256, description="Pixels of the side to which posters shrink for the CNN."
     )
@@ -236,3 +258,21 @@ class ComparablesConfig(Dials):
     """Which titles are called near."""
 
     neighbours: int = Field(default=5, ge=1, le=50, description="How many for each way of comparing.")
+
+
+class CardConfig(Dials):
+    """What an export of the corpus may hold, and what only the one who publishes it knows."""
+
+    texts: bool = Field(
+        default=False, description="Put synopses and biographies in it; they are not ours, so it must not be passed on."
+    )
+    pictures: bool = Field(default=False, description="The same for posters and portraits.")
+    address: str = Field(
+        default="", pattern=r"^(https://\S+)?$", description="Where the export will lie, for its metadata."
+    )
+    creator: str = Field(default="", description="Who answers for it, for its metadata.")
+    published: str = Field(
+        default="",
+        pattern=r"^(\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01]))?$",
+        description="On which day it was published, for its metadata.",
+    )

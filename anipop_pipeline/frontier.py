@@ -83,7 +83,7 @@ def _of_seasons(step: Step, store: RawStore, base: str, wanted: Frontier, progre
     urls = list(_season_urls(base, wanted))
     brought = step.bring([Request(url, "listing", None) for url in urls], progress)
     answered = set(brought.rows["url"])
-    if brought.figures.failed and (unknown := [url for url in urls if url not in answered]):
+    if brought.figures.failed + brought.figures.refused and (unknown := [url for url in urls if url not in answered]):
         raise FetchError(
             f"{len(unknown)} seasons were not answered, and nobody knows what they list",
             where=unknown[0],

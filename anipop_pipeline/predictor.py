@@ -24,6 +24,7 @@ from anipop_pipeline.stages import pitch as pitches
 from anipop_pipeline.stages import train
 from anipop_pipeline.stages.experiments import EXPERIMENTS, PITCHES, Experiment
 from anipop_pipeline.stages.pitch import Answer, Comparable, Estimate, Neighbour, Neighbourhood, Pitch, TrackRecord
+from anipop_pipeline.stages.tables.corpus import shown_title
 from anipop_pipeline.stages.train.classic import Classic
 
 __all__ = ["Answer", "Predictor"]
@@ -155,7 +156,8 @@ class Predictor:
         )
 
     def _comparables(self, nearest: Sequence[Neighbour], record: TrackRecord) -> Iterator[Comparable]:
-        titles = {row["anime_id"]: row for row in self.corpus.select("anime_id", "title", "year", "score").to_dicts()}
+        known = self.corpus.select("anime_id", shown_title(), "year", "score")
+        titles = {row["anime_id"]: row for row in known.to_dicts()}
         for near in nearest:
             title = titles[near.anime_id]
             yield Comparable(

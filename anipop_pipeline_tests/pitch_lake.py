@@ -85,6 +85,7 @@ def _title(number: int) -> dict[str, object]:
         "description_words": 8,
         "score": round(min(9.5, max(2.0, score)), 2),
         "audience": (number + 0.5) / TITLES,
+        **dict.fromkeys(("weighted", "plain", "votes_error", "further_scores")),
         "votes": 1000,
         "members": 1000 + number,
         "favourites": 3,

@@ -479,6 +479,34 @@ def test_an_anime_without_a_cluster_is_not_passed_over() -> None:
     assert (result.passed, told(result, "without_cluster")) == (False, 1)
 
 
+def test_a_character_on_both_sides_fails_but_where_time_marks_it() -> None:
+    roles = pl.DataFrame({"anime_id": [1, 2, 3], "character_id": [7, 7, 8]})
+
+    assert judged(checks.characters_stay_whole, whole("grouped"), roles).passed
+    result = judged(checks.characters_stay_whole, torn("grouped", seen=False), roles)
+    assert (result.passed, told(result, "torn_characters")) == (False, 1)
+    assert judged(checks.characters_stay_whole, torn("temporal", seen=True), roles).passed
+    assert not judged(checks.characters_stay_whole, torn("temporal", seen=False), roles).passed
+
+
+def franchise(related: int) -> pl.DataFrame:
+    """Return four anime of which the second calls another one its prequel."""
+    names = pl.Struct({"relation": pl.String, "kind": pl.String, "related_id": pl.Int64})
+    second = [{"relation": "Prequel", "kind": "anime", "related_id": related}]
+    rows = {"anime_id": [1, 2, 3, 4], "relations": [[], second, [], []]}
+    return pl.DataFrame(rows, schema={"anime_id": pl.Int64, "relations": pl.List(names)})
+
+
+@pytest.mark.parametrize(("franchises", "related", "passes"), [(True, 1, False), (True, 99, True), (False, 1, True)])
+def test_a_franchise_may_be_torn_only_where_the_dial_is_off(franchises: bool, related: int, passes: bool) -> None:
+    clusters = Folder({"table.parquet": Clusters.create_empty()}, notes={"franchises": franchises})
+
+    result = judged(checks.franchises_stay_whole, torn("grouped", seen=False), clusters, franchise(related))
+
+    assert result.passed is passes
+    assert judged(checks.franchises_stay_whole, whole("grouped"), clusters, franchise(related)).passed
+
+
 # The corpus and the ledger
 
 

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
-from anipop_pipeline.stages import clean, cluster, parse
+from anipop_pipeline.stages import clean, cluster, labels, oddities, parse
 from anipop_pipeline.stages.parse.text import period
 from anipop_pipeline.stages.tables.pages import Anime, Characters, Portraits, Roles
 
@@ -184,6 +184,38 @@ def test_where_nobody_plays_at_all_no_rule_asks_for_characters() -> None:
     assert cleaned(anime({}, {}), roles(), None).rows.height == 2
 
 
+def test_a_title_is_asked_for_only_where_the_dial_says_so() -> None:
+    parsed = anime({"title": None}, {})
+
+    assert cleaned(parsed, roles(), None, need_title=False).rows["title"].to_list() == [None, "T"]
+    assert rules(cleaned(parsed, roles(), None)) == {1: "title_missing"}
+
+
+def test_another_language_stays_unless_the_dial_says_otherwise() -> None:
+    english, foreign = "The cat of the sea " * 5, "El gato del mar " * 5
+    parsed = anime({"synopsis": english}, {"synopsis": foreign})
+
+    assert cleaned(parsed, roles(), None).rows.height == 2
+    assert rules(cleaned(parsed, roles(), None, need_english=True)) == {2: "not_english"}
+
+
+def test_a_story_told_twice_stays_unless_the_dial_says_otherwise() -> None:
+    once, again, other = "sea moon " * 10, "Sea, moon! " * 10, "sword king " * 10
+    parsed = anime({"synopsis": once}, {"synopsis": other}, {"synopsis": again})
+
+    assert cleaned(parsed, roles(), None).rows.height == 3
+    assert rules(cleaned(parsed, roles(), None, need_unique=True)) == {3: "duplicate_story"}
+
+
+def test_a_story_does_not_leave_for_one_that_was_not_kept_itself() -> None:
+    parsed = anime({"score": None}, {})
+
+    kept = cleaned(parsed, roles(), None, need_unique=True)
+
+    assert rules(kept) == {1: "score_missing"}
+    assert kept.rows["anime_id"].to_list() == [2]
+
+
 def test_an_unknown_credit_counts_as_none_and_the_year_is_that_of_the_first_day() -> None:
     parsed = anime({"aired_from": date(2019, 12, 31), "synopsis_credit": "rewrite"}, {})
 
@@ -228,6 +260,23 @@ def test_audience_compares_with_titles_that_cleaning_removes() -> None:
     )
 
     assert cleaned(parsed, roles(), None).rows["audience"].to_list() == [0.75]
+
+
+# All labels
+
+
+def test_a_corpus_carries_every_label() -> None:
+    marks = pl.DataFrame({"anime_id": [1, 1], "mark": [6, 10], "votes": [25, 25]})
+    brought = pl.DataFrame({"anime_id": [1, 2], "source": ["kitsu", "kitsu"], "score": [4.0, 3.0]})
+    parsed = anime({"score": 7.3, "votes": 50}, {"score": 7.0, "votes": 50})
+
+    kept = cleaned(parsed, roles(), None, histograms=marks, further=brought).rows
+
+    # One title cannot tell the site's mean: the mean of both scores, 7.15, stands in for it.
+    assert kept["plain"].to_list() == pytest.approx([8.0, 6.85])
+    assert kept["weighted"].to_list() == [pytest.approx((8 + 7.15) / 2), None]
+    assert kept["further_scores"].to_list()[1] == [{"source": "kitsu", "score": 3.0}]
+    assert kept["votes_error"].is_not_null().all()
 
 
 # Characters
@@ -286,6 +335,18 @@ def test_portraits_are_asked_for_only_where_a_site_has_them() -> None:
     assert clean.usable_characters(characters({}), portraits(), min_words=1, spoilers=False).rows.height == 0
 
 
+def test_a_description_is_asked_for_only_where_the_dial_says_so() -> None:
+    told = characters({"description": None}, {"description": "No biography written."}, {"description": "Short."}, {})
+
+    found = clean.usable_characters(told, None, min_words=2, spoilers=False, need_description=False)
+
+    assert found.rows.select("character_id", "description", "words").rows() == [
+        (1, None, 0), (2, None, 0), (4, "A tall man.", 3)
+    ]  # fmt: skip
+    assert rules(found) == {3: "description_short"}
+    assert clean.kept_characters(found, roles((1, 1)), pl.DataFrame({"anime_id": [1]})).rows.height == 1
+
+
 @pytest.mark.parametrize(("spoilers", "words"), [(False, [3, None]), (True, [5, 2])])
 def test_hidden_text_is_description_only_where_the_dial_says_so(spoilers: bool, words: list[int | None]) -> None:
     hidden = characters({"spoiler": "He dies."}, {"description": None, "spoiler": "He dies."})
@@ -312,74 +373,6 @@ def test_roles_stay_where_both_anime_and_character_do() -> None:
 
     assert clean.kept_roles(played, kept, pl.DataFrame({"character_id": [1]})).rows() == [(1, 1, 0), (3, 1, 3)]
     assert clean.kept_roles(played, kept, None)["character_id"].to_list() == [1, 2, 1]
-
-
-# Statistics
-
-
-def figures(table: pl.DataFrame, statistic: str, bucket: str, part: str = "all") -> dict[str, tuple[float, float]]:
-    rows = table.filter(pl.col("statistic") == statistic, pl.col("bucket") == bucket, pl.col("part") == part)
-    return {measure: (value, paper) for measure, value, paper in rows.select("measure", "value", "published").rows()}
-
-
-def described() -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Return a corpus of three anime and its two characters."""
-    scores_and_words = [(7.0, 20), (7.99, 30), (10.0, 40)]
-    parsed = anime(*({"score": score, "synopsis": "word " * words} for score, words in scores_and_words))
-    found = clean.usable_characters(characters({}, {"description": "One."}), None, min_words=1, spoilers=False)
-    played = roles((1, 1), (2, 1), (2, 2), (3, 2))
-    corpus = cleaned(parsed, played, found.rows).rows
-    return corpus, clean.kept_characters(found, played, corpus).rows
-
-
-def test_words_by_floor_of_the_score_stand_beside_those_of_the_paper() -> None:
-    table = clean.describe(*described())
-
-    assert figures(table, "synopsis_words", "7-8") == {
-        "samples": (2, 3021), "max": (30, 581), "min": (20, 24), "mean": (25, 121.30),
-    }  # fmt: skip
-    assert figures(table, "synopsis_words", "9-10")["max"] == (40, 189)
-    assert figures(table, "synopsis_words", "all")["mean"] == (30, 104.73)
-    assert figures(table, "description_words", "all") == {
-        "samples": (2, 14682), "max": (3, 3551), "min": (1, 4), "mean": (2, 121.34),
-    }  # fmt: skip
-    assert figures(table, "main_characters", "7-8")["mean"] == (1.5, None)
-
-
-def test_another_part_stands_beside_the_papers_figures_of_that_part() -> None:
-    corpus, kept = described()
-
-    table = clean.describe(corpus, kept, part="test")
-
-    assert figures(table, "synopsis_words", "7-8", "test")["samples"] == (2, 534)
-    assert figures(table, "description_words", "all", "test")["mean"] == (2, 124.84)
-
-
-def test_the_funnel_loses_nothing_and_flops_that_left_are_described() -> None:
-    parsed = anime(
-        {"score": None, "members": 5},
-        {"score": None, "members": 9},
-        {"synopsis": "Short.", "members": 50, "score": 4.0},
-        {"members": 100, "score": 8.0, "aired_from": date(2001, 1, 1)},
-    )
-    kept = cleaned(parsed, roles(), None)
-
-    table = clean.corpus_statistics(parsed, kept.rows, clean.CorpusCharacters.create_empty(), kept.rejects)
-
-    funnel = table.filter(pl.col("statistic") == "funnel_anime").select("bucket", "value").rows()
-    assert funnel == [("parsed", 4), ("score_missing", 2), ("synopsis_short", 1), ("kept", 1)]
-    assert figures(table, "left_out", "left_out") == {"members_median": (9, None), "score_mean": (4, None)}
-    assert figures(table, "left_out", "kept") == {"members_median": (100, None), "score_mean": (8, None)}
-    assert figures(table, "titles_by_year", "2001") == {"samples": (1, None)}
-
-
-def test_statistics_of_an_empty_corpus_are_nulls_and_no_error() -> None:
-    parsed = anime({"score": None})
-    kept = cleaned(parsed, roles(), None)
-
-    table = clean.corpus_statistics(parsed, kept.rows, clean.CorpusCharacters.create_empty(), kept.rejects)
-
-    assert figures(table, "left_out", "kept") == {"members_median": (None, None), "score_mean": (None, None)}
 
 
 # Real data
@@ -464,6 +457,28 @@ def test_the_papers_example_of_shared_characters_is_one_component(
     together = found.filter(pl.col("anime_id").is_in([21, 38234, 466, 25161, 5252]))
     assert together["cluster_id"].to_list() == [21] * together.height
     assert together.height == 5
+
+
+def test_voting_noise_alone_would_allow_nearly_everything_in_2021(corpus_2021: clean.Kept) -> None:
+    assert labels.ceiling(corpus_2021.rows, "plain") == pytest.approx(0.9971, abs=0.0002)
+    assert labels.ceiling(corpus_2021.rows, "score") == pytest.approx(0.9977, abs=0.0002)
+
+
+def test_plain_means_of_2021_follow_from_displayed_scores(corpus_2021: clean.Kept, parsed_2021: pl.DataFrame) -> None:
+    mean = labels.site_mean(parsed_2021)
+    rows = corpus_2021.rows
+
+    assert (round(mean.value or 0, 3), mean.how) == (6.512, labels.STAND_IN)
+    assert rows["plain"].null_count() == rows["votes_error"].null_count() == 0
+    again = rows.select(labels.weighted(pl.col("plain"), pl.col("votes"), mean.value or 0)).to_series()
+    assert (again - rows["score"]).abs().max() == pytest.approx(0, abs=1e-9)
+
+
+def test_the_corpus_of_2021_tells_63_stories_twice_and_all_of_them_in_english(corpus_2021: clean.Kept) -> None:
+    found = oddities.of_anime(corpus_2021.rows)
+
+    assert found["oddity"].cast(pl.String).value_counts().rows() == [("duplicate_story", 63)]
+    assert found.filter(pl.col("id") == 30870)["twin_id"].to_list() == [30868]
 
 
 def without_markup(text: str) -> str:

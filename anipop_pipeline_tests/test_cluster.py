@@ -12,7 +12,8 @@ from polars.testing import assert_frame_equal
 
 from anipop_pipeline.errors import SettingError
 from anipop_pipeline.stages import cluster
-from anipop_pipeline.stages.tables.corpus import CorpusAnime, CorpusCharacters
+from anipop_pipeline.stages.features import FRANCHISE
+from anipop_pipeline.stages.tables.split import ImportedSplit
 
 DIALS = {"seed": 42, "test_share": 0.185, "repeats": 3, "folds": 5, "temporal_share": 0.2}
 
@@ -105,6 +106,100 @@ def test_the_order_of_rows_changes_no_cluster(pairs: list[tuple[int, int]], chan
     assert found(anime(*[None] * 12).reverse(), played(*shuffled)) == found(anime(*[None] * 12), played(*pairs))
 
 
+@given(pairs_of)
+def test_merging_labels_as_the_paper_does_gives_the_same_clusters(pairs: list[tuple[int, int]]) -> None:
+    titles = anime(*[None] * 12)
+
+    assert_frame_equal(cluster.relabelled(titles, played(*pairs)), cluster.clusters(titles, played(*pairs)))
+
+
+@pytest.mark.parametrize("seed", [None, 1])
+def test_a_chain_of_three_thousand_anime_is_one_cluster_by_labels_too(seed: int | None) -> None:
+    order = list(range(1, 3001))
+    if seed is not None:
+        Random(seed).shuffle(order)
+    links = [pair for place, one in enumerate(order) for pair in ((one, place), (one, place + 1))]
+
+    rows = cluster.relabelled(anime(*[None] * 3000), played(*links))
+
+    assert set(rows.select("cluster_id", "size").rows()) == {(1, 3000)}
+
+
+# Franchises
+
+
+def named(*relations: tuple[int, str, int], kept: int = 4, kind: str = "anime") -> pl.DataFrame:
+    """Return kept anime 1, 2, ... with what each says of others."""
+    rows = [
+        (
+            one,
+            [
+                {"relation": relation, "kind": kind, "related_id": other}
+                for own, relation, other in relations
+                if own == one
+            ],
+        )
+        for one in range(1, kept + 1)
+    ]
+    related = pl.List(pl.Struct({"relation": pl.String, "kind": pl.String, "related_id": pl.Int64}))
+    return pl.DataFrame(rows, schema={"anime_id": pl.Int64, "relations": related}, orient="row")
+
+
+def families(titles: pl.DataFrame, *roles: tuple[int, int]) -> list[int]:
+    rows = cluster.clusters(titles, played(*roles), FRANCHISE)
+    assert_frame_equal(cluster.relabelled(titles, played(*roles), FRANCHISE), rows)
+    return rows["cluster_id"].to_list()
+
+
+def test_a_sequel_belongs_to_its_franchise_where_the_dial_says_so_and_else_not() -> None:
+    titles = named((2, "Sequel", 1), (3, "side story", 2))
+
+    assert families(titles) == [1, 1, 1, 4]
+    assert found(titles, played()) == [1, 2, 3, 4]
+
+
+@pytest.mark.parametrize(("relation", "kind"), [("Other", "anime"), ("Character", "anime"), ("Sequel", "manga")])
+def test_a_crossover_or_a_book_makes_no_franchise(relation: str, kind: str) -> None:
+    assert families(named((2, relation, 1), kind=kind)) == [1, 2, 3, 4]
+
+
+def test_a_title_that_was_not_kept_joins_those_that_name_it() -> None:
+    # 99 left; 1 and 2 name it. 98 names 3, but says so on a page that is no part of the corpus.
+    assert families(named((1, "sequel", 99), (2, "prequel", 99), (4, "prequel", 98))) == [1, 1, 3, 4]
+
+
+def test_characters_and_relations_make_one_chain() -> None:
+    assert families(named((3, "sequel", 2)), (1, 7), (2, 7), (3, 8), (4, 8)) == [1, 1, 1, 1]
+
+
+def test_a_title_is_no_character_of_the_same_number() -> None:
+    assert families(named((1, "sequel", 7)), (2, 7), (3, 3)) == [1, 2, 3, 4]
+
+
+related_to = st.lists(
+    st.tuples(st.integers(1, 8), st.sampled_from(["Sequel", "Prequel", "Other"]), st.integers(1, 12)), max_size=12
+)
+
+
+@given(related_to, pairs_of)
+def test_labels_and_components_agree_on_franchises_too(
+    relations: list[tuple[int, str, int]], pairs: list[tuple[int, int]]
+) -> None:
+    assert len(families(named(*relations, kept=8), *pairs)) == 8
+
+
+@given(related_to)
+def test_no_franchise_crosses_a_split(relations: list[tuple[int, str, int]]) -> None:
+    titles = named(*relations, kept=8)
+    belongs = cluster.clusters(titles, played(), FRANCHISE)
+
+    rows = drawn(belongs, anime(*range(2000, 2008))).filter(pl.col("split") != "temporal")
+
+    kin = cluster.relatives(titles, FRANCHISE).select("anime_id", group="related_id")
+    itself = titles.select("anime_id", group="anime_id")
+    assert cluster.torn(rows, pl.concat([kin, itself])) == 0
+
+
 # Splits
 
 
@@ -116,6 +211,27 @@ def test_no_cluster_crosses_from_train_to_test(split: str) -> None:
 
     parts = rows.group_by("repeat", "fold", "cluster_id").agg(pl.col("part").n_unique())
     assert parts["part"].to_list() == [1] * parts.height
+
+
+@given(pairs_of)
+def test_no_character_crosses_but_by_time_and_then_it_is_marked(pairs: list[tuple[int, int]]) -> None:
+    titles = anime(*[2000 + number % 4 for number in range(12)])
+
+    rows = drawn(cluster.clusters(titles, played(*pairs)), titles)
+
+    casts = played(*pairs).rename({"character_id": "group"})
+    assert cluster.torn(rows, casts) == 0
+    unmarked = rows.with_columns(seen=pl.lit(value=False)).filter(pl.col("split") == "temporal")
+    assert cluster.torn(unmarked, casts) == crossing(unmarked, pairs)
+
+
+def crossing(rows: pl.DataFrame, pairs: list[tuple[int, int]]) -> int:
+    """Return how many characters play in train and in test, counted one by one."""
+    part_of = dict(rows.select("anime_id", "part").rows())
+    parts: dict[int, set[str]] = {}
+    for one, character in pairs:
+        parts.setdefault(character, set()).add(part_of[one])
+    return sum(len(own) > 1 for own in parts.values())
 
 
 def test_every_fold_has_every_anime_once() -> None:
@@ -270,36 +386,45 @@ def test_one_row_in_four_is_held_out_and_one_cluster_cannot_be() -> None:
         cluster.hold_out([7, 7, 7], 4, seed=1)
 
 
-# Statistics
+# A split that a site brings
 
 
-def corpus(*rows: tuple[float, int]) -> pl.DataFrame:
-    """Return anime 1, 2, ... with these scores and words."""
-    usual = {"url": "u", "title": "T", "synopsis": "S", "synopsis_credit": "none", "description_words": 0}
-    lists = {name: [] for name in ("genres", "themes", "demographics", "studios", "relations")}
-    told = [
-        {**usual, **lists, "anime_id": number, "score": score, "words": words, "main_characters": 1}
-        for number, (score, words) in enumerate(rows, start=1)
-    ]
-    return CorpusAnime.validate(pl.DataFrame(told, schema=CorpusAnime.create_empty().schema))
+def brought(**parts: str) -> pl.DataFrame:
+    rows = [(int(number.removeprefix("no")), part) for number, part in parts.items()]
+    return ImportedSplit.validate(pl.DataFrame(rows, schema=["anime_id", "part"], orient="row"), cast=True)
 
 
-def test_train_and_test_are_described_apart_beside_the_paper_and_their_balance_is_told() -> None:
-    anime_rows = corpus((7.5, 20), (7.5, 40), (6.5, 30))
-    characters = CorpusCharacters.validate(
-        pl.DataFrame({"character_id": [1, 2], "name": ["A", "B"], "description": ["a", "b c d"], "words": [1, 3]})
-    )
-    split = pl.DataFrame(
-        {"anime_id": [1, 2, 3, 1, 3], "split": ["published"] * 3 + ["temporal"] * 2, "repeat": 0, "fold": 0,
-         "part": ["train", "train", "test", "train", "test"], "seen": [False] * 4 + [True]}
-    )  # fmt: skip
+def beside(imported: pl.DataFrame, titles: pl.DataFrame, roles: pl.DataFrame) -> dict[tuple[str, str, str], float]:
+    belongs = cluster.clusters(titles, roles)
+    rows = cluster.compared(imported, belongs, roles, drawn(belongs, titles, test_share=0.5, seed=2))
+    assert set(rows["statistic"]) == {"imported_split"}
+    return {(part, bucket, measure): value for _, part, bucket, measure, value in rows.rows()}
 
-    table = cluster.split_statistics(anime_rows, characters, played((1, 1), (3, 1), (3, 2)), split)
 
-    said = {key: (value, paper) for *key, value, paper in table.rows() for key in [tuple(key)]}
-    assert said["synopsis_words", "train", "7-8", "mean"] == (30.0, 121.14)
-    assert said["synopsis_words", "test", "6-7", "samples"] == (1.0, 592.0)
-    assert said["description_words", "train", "all", "samples"] == (1.0, 14168.0)
-    assert said["description_words", "test", "all", "mean"] == (2.0, 124.84)
-    assert said["balance", "train", "published", "rows"] == (2.0, None)
-    assert said["balance", "test", "temporal", "seen"] == (1.0, None)
+def test_a_split_that_tears_a_cluster_says_so_beside_ours_that_does_not() -> None:
+    titles, roles = anime(*[2000] * 6), played((1, 7), (2, 7), (2, 8), (3, 8), (4, 9))
+
+    found = beside(brought(no1="train", no2="test", no3="test", no4="train", no5="train", no99="test"), titles, roles)
+
+    assert found["train", "imported", "rows"] == 3
+    assert found["test", "imported", "rows"] == 2
+    # Character 7 plays on both sides; 8 in test alone, 9 in train alone.
+    assert found["all", "imported", "torn_clusters"] == found["all", "imported", "torn_characters"] == 1
+    assert found["all", "ours", "torn_clusters"] == found["all", "ours", "torn_characters"] == 0
+    assert (found["train", "imported", "characters"], found["test", "imported", "characters"]) == (2, 2)
+    assert (found["train", "imported", "clusters"], found["test", "imported", "clusters"]) == (3, 1)
+    assert (found["all", "imported", "unknown"], found["all", "imported", "unplaced"]) == (1, 1)
+
+
+def test_our_own_split_agrees_with_itself() -> None:
+    titles = anime(*[2000] * 6)
+    belongs = cluster.clusters(titles, played((1, 7), (2, 7)))
+    ours = drawn(belongs, titles)
+    same = ours.filter((pl.col("split") == "published") & (pl.col("repeat") == 0)).select("anime_id", "part")
+
+    rows = cluster.compared(same, belongs, played((1, 7), (2, 7)), ours)
+
+    said = {(part, bucket, measure): value for _, part, bucket, measure, value in rows.rows()}
+    assert said["all", "imported", "agreed"] == 6
+    for part in ("train", "test"):
+        assert said[part, "imported", "rows"] == said[part, "ours", "rows"]

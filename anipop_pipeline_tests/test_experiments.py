@@ -64,10 +64,14 @@ def test_its_name_is_its_key_and_it_says_what_it_is(experiment: Experiment) -> N
 
 @each
 def test_its_declaration_can_be_written_down(experiment: Experiment) -> None:
-    said = json.loads(train.spec(experiment, Settings(seed=1, epochs=2, cheap_repeats=3)))
+    settings = Settings(seed=1, epochs=2, cheap_repeats=3, labels=("plain",), weigh_by_votes=True)
+
+    said = json.loads(train.spec(experiment, settings))
 
     assert said["name"] == experiment.name
-    assert said["settings"] == {"seed": 1, "epochs": 2, "cheap_repeats": 3}
+    assert said["settings"] == {
+        "seed": 1, "epochs": 2, "cheap_repeats": 3, "labels": ["plain"], "weigh_by_votes": True
+    }  # fmt: skip
     assert said["published"] == experiment.published
 
 

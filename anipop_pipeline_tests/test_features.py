@@ -40,7 +40,7 @@ def relations(*links: Link, kind: str = "anime") -> list[dict[str, Any]]:
 
 def tabular(parsed: pl.DataFrame, kept: list[int] | None = None) -> pl.DataFrame:
     corpus = parsed if kept is None else parsed.filter(pl.col("anime_id").is_in(kept))
-    return features.tabular(CorpusAnime.validate(corpus.select(CorpusAnime.column_names())), parsed)
+    return features.tabular(CorpusAnime.validate(corpus.select(CorpusAnime.column_names()), cast=True), parsed)
 
 
 def before(parsed: pl.DataFrame) -> dict[int, tuple[int, float | None]]:

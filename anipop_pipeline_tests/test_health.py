@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from anipop_pipeline.stages.health import Health, dwindled, emptied, measure
+from anipop_pipeline.stages.health import Health, dwindled, emptied, measure, remembered
 from anipop_pipeline.stages.tables.pages import Anime, Portraits
 
 COUNTS = st.integers(0, 500)
@@ -181,3 +181,15 @@ def test_a_few_rows_may_all_be_gone(before: int, falls: bool) -> None:
 @given(COUNTS, COUNTS, COUNTS, COUNTS)
 def test_any_loss_of_rows_may_be_allowed(a: int, b: int, c: int, d: int) -> None:
     assert not dwindled(with_rows(a, b), with_rows(c, d), 1.0)
+
+
+def test_a_field_that_fades_a_little_with_every_crawl_is_noticed_as_soon_as_one_that_goes_at_once() -> None:
+    best, noticed = Health(1000, 1000, {"source": 0.80}), None
+    for day in range(1, 31):
+        now = Health(1000, 1000, {"source": 0.80 * (1 - day / 30)})
+        if emptied(now, best, 0.25):
+            noticed = now.filled["source"]
+            break
+        best = remembered(now, best, 0.25)
+
+    assert noticed == pytest.approx(0.80 * 22 / 30)  # the first that is below three quarters of 80 %

@@ -3,6 +3,8 @@
 import gzip
 import json
 import shutil
+import subprocess
+import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,10 +16,11 @@ from dataframely.exc import SchemaError
 from fastwarc.warc import ArchiveIterator
 from polars.testing import assert_frame_equal
 
-from anipop_pipeline import cli, importing
+from anipop_pipeline import cli
 from anipop_pipeline.config import ParseConfig
 from anipop_pipeline.engine import map_batches
-from anipop_pipeline.importing import Imported, import_warc
+from anipop_pipeline.importing import import_warc, warc
+from anipop_pipeline.importing.warc import FromWarc
 from anipop_pipeline.lake import Folder, Lake, open_lake, sites
 from anipop_pipeline.stages import archive, parse
 from anipop_pipeline.stages.parse.batches import READINGS
@@ -64,7 +67,7 @@ def imported(segments: list[Path], tmp_path_factory: pytest.TempPathFactory) -> 
     return folder
 
 
-def brought(root: Path | str, files: Sequence[Path], name: str = "again", *, replace: bool = False) -> Imported:
+def brought(root: Path | str, files: Sequence[Path], name: str = "again", *, replace: bool = False) -> FromWarc:
     lake = Lake(open_lake(str(root), "demo").root, name)
     return import_warc(lake, files, map_batches, DIALS, NOW, replace=replace)
 
@@ -290,13 +293,52 @@ def test_a_failure_while_replacing_leaves_the_site_as_it_was(
     assert all(here.load_table(name).equals(folder.table()) for name, folder in before.items())
 
 
+KILLED = """
+import os, sys
+from datetime import UTC, datetime
+from pathlib import Path
+from anipop_pipeline.config import ParseConfig
+from anipop_pipeline.engine import map_batches
+from anipop_pipeline.importing import import_warc
+from anipop_pipeline.lake import Lake, open_lake
+
+whole, saved = Lake.save, []
+
+def save(lake, name, *rest):
+    if len(saved) == 3:
+        os._exit(9)
+    saved.append(name)
+    return whole(lake, name, *rest)
+
+Lake.save = save
+root, *files = sys.argv[1:]
+lake = Lake(open_lake(root, "demo").root, "again")
+now = datetime(2026, 5, 2, tzinfo=UTC)
+import_warc(lake, [Path(file) for file in files], map_batches, ParseConfig(), now, replace=True)
+"""
+
+
+def test_an_import_that_was_killed_while_replacing_another_is_no_site_until_it_is_done_again(
+    imported: Path, segments: list[Path], tmp_path: Path
+) -> None:
+    shutil.copytree(imported, tmp_path, dirs_exist_ok=True)
+    few = [str(path) for path in segments[:4]]
+
+    killed = subprocess.run([sys.executable, "-c", KILLED, str(tmp_path), *few], check=False)
+
+    assert killed.returncode == 9
+    assert "again" not in sites(open_lake(str(tmp_path), "demo").root)
+    brought(tmp_path, segments)
+    assert opened(tmp_path, "again").load_table("anime").equals(opened(imported, "again").load_table("anime"))
+
+
 def test_nothing_is_written_when_a_table_breaks_its_schema(
     segments: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def broken(kind: str, rows: pl.DataFrame, *_: object) -> Folder:
         return Folder({"table.parquet": pl.DataFrame({"anime_id": [-1]}), "rejects.parquet": pl.DataFrame()})
 
-    monkeypatch.setattr(importing, "parsed", broken)
+    monkeypatch.setattr(warc, "parsed", broken)
 
     with pytest.raises(SchemaError, match="poster_url"):
         brought(tmp_path, segments)

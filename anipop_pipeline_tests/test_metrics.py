@@ -443,6 +443,36 @@ def test_correlations_of_order_see_only_the_order(actual: list[float]) -> None:
     assert other["kendall_score"] == pytest.approx(one["kendall_score"])
 
 
+def test_every_label_is_judged_on_its_own_range() -> None:
+    titles = [1, 2, 3, 4]
+    corpus = pl.DataFrame(
+        {
+            "anime_id": titles,
+            "score": [6.0, 7.0, 8.0, 10.0],
+            "plain": [6.0, 7.0, 8.0, None],
+            "further_scores": [[{"source": "kitsu", "score": 10.0 * one}] for one in titles],
+        }
+    )
+    splits = pl.DataFrame(
+        {"anime_id": titles, "fold": 0, "split": "grouped", "repeat": 0, "part": "test", "seen": False}
+    )
+    said = pl.concat(
+        splits.filter(pl.col("anime_id") < 4).select(
+            "anime_id", "fold", "split", "repeat", experiment=pl.lit("always"), label=pl.lit(label), seed=pl.lit(42),
+            predicted=pl.lit(answer),
+        )
+        for label, answer in {"score": 7.0, "plain": 7.0, "score_kitsu": 20.0}.items()
+    )  # fmt: skip
+
+    found = score(said, corpus, pl.DataFrame({"anime_id": titles, "cluster_id": titles}), splits, samples=50, seed=1)
+
+    # Each is off by one step at either end; the ranges, of all the corpus, are 4, 2 and 30.
+    errors = found.metrics.filter(pl.col("metric") == "unit_mean_absolute_error")
+    assert dict(errors.select("label", "value").iter_rows()) == {
+        "score": pytest.approx(2 / 3 / 4), "plain": pytest.approx(2 / 3 / 2), "score_kitsu": pytest.approx(20 / 3 / 30),
+    }  # fmt: skip
+
+
 def test_no_predictions_give_empty_tables() -> None:
     scores = judged([2, 4, 6], {"words": [2, 4, 6]})
     nothing = pl.DataFrame(

@@ -324,6 +324,18 @@ def test_a_relation_to_a_deleted_work_is_none() -> None:
     assert found == [{"relation": "Sequel", "kind": "anime", "related_id": 5}]
 
 
+@pytest.mark.parametrize("block", ["<ul><li>two</li></ul>", "<div>two</div>", "<blockquote>two</blockquote>"])
+def test_a_block_inside_a_synopsis_does_not_cut_it(block: str) -> None:
+    row = anime(anime_page(synopsis=f"One {block} three."), "https://demo.invalid/anime/7")
+
+    assert " ".join(row["synopsis"].split()) == "One two three."
+
+
+def test_a_day_without_a_month_is_no_date() -> None:
+    with pytest.raises(PageChanged, match="is no date"):
+        period("3, 2001")
+
+
 def test_what_the_page_does_not_say_is_none() -> None:
     row = read_anime(
         Type="Unknown",

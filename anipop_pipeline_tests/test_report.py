@@ -18,11 +18,12 @@ import pytest
 
 from anipop_pipeline.stages import report
 from anipop_pipeline.stages.metrics import score
-from anipop_pipeline.stages.report import ExperimentFacts, Facts, figures
+from anipop_pipeline.stages.report import ExperimentFacts, Facts, corpus_figures, corpus_tables, figures, markdown
 from anipop_pipeline.stages.report.audit_sections import audit_section
+from anipop_pipeline.stages.report.corpus_sections import corpus_section, split_section
 from anipop_pipeline.stages.report.document import Bullets, Document, Missing, Paragraph, Picture, Section, Table, Tiles
 from anipop_pipeline.stages.report.producer import section as producer_section
-from anipop_pipeline.stages.report.result_sections import planted_section
+from anipop_pipeline.stages.report.result_sections import planted_section, results_section
 from anipop_pipeline.stages.tables.corpus import CorpusAnime, CorpusRejects, Statistics
 from anipop_pipeline.stages.tables.pages import ParseRejects
 from anipop_pipeline.stages.tables.reports import (
@@ -156,8 +157,19 @@ CORPUS_FIGURES = [
     ("funnel_anime", "all", "score_missing", "rows", 480.0),
     ("funnel_anime", "all", "synopsis_short", "rows", 210.0),
     ("funnel_anime", "all", "kept", "rows", 600.0),
+    ("funnel_characters", "all", "parsed", "rows", 900.0),
+    ("funnel_characters", "all", "kept", "rows", 900.0),
+    ("left_out", "all", "score_missing", "rows", 480.0),
+    ("left_out", "all", "score_missing", "members_median", 150.0),
+    ("left_out", "all", "left_out", "rows", 690.0),
     ("left_out", "all", "left_out", "members_median", 188.0),
+    ("left_out", "all", "left_out", "score_mean", 5.8),
+    ("left_out", "all", "left_out", "year_median", 2010.0),
+    ("left_out", "all", "kept", "rows", 600.0),
     ("left_out", "all", "kept", "members_median", 9421.0),
+    ("left_out_types", "all", "left_out", "ONA", 0.75),
+    ("left_out_types", "all", "left_out", "TV", 0.25),
+    ("titles_by_year", "all", "1999", "samples", 12.0),
 ]
 SPLIT_FIGURES = [
     ("balance", "train", "published", "rows", 489.0),
@@ -167,6 +179,24 @@ SPLIT_FIGURES = [
     ("balance", "train", "temporal", "rows", 420.0),
     ("balance", "test", "temporal", "rows", 180.0),
     ("balance", "test", "temporal", "seen", 60.0),
+    ("balance", "test", "temporal", "sharing", 41.0),
+    ("clusters", "all", "1", "clusters", 300.0),
+    ("clusters", "all", "1", "titles", 300.0),
+    ("clusters", "all", "1", "largest", 1.0),
+    ("clusters", "all", "all", "clusters", 450.0),
+    ("clusters", "all", "all", "titles", 600.0),
+    ("clusters", "all", "all", "largest", 9.0),
+    ("shared_characters", "all", "Aoi | (7)", "titles", 9.0),
+    ("shared_characters", "all", "Ren (8)", "titles", 4.0),
+    ("shared_characters", "all", "Aoi | (7)", "Some Title (1)", 1.0),
+    ("shared_characters", "all", "Ren (8)", "Some Title (1)", 0.0),
+]
+IMPORTED_FIGURES = [
+    ("imported_split", "train", "imported", "rows", 480.0),
+    ("imported_split", "test", "imported", "rows", 110.0),
+    ("imported_split", "all", "imported", "torn_clusters", 3.0),
+    ("imported_split", "all", "imported", "unknown", 7.0),
+    ("imported_split", "all", "ours", "torn_clusters", 0.0),
 ]
 
 
@@ -358,7 +388,7 @@ def test_equal_facts_give_equal_bytes(facts: Facts, files: dict[str, bytes]) -> 
 def test_figures_carry_no_dates_and_no_software(files: dict[str, bytes]) -> None:
     pictures = [content for name, content in files.items() if name.startswith("figures/")]
 
-    assert len(pictures) == 11
+    assert len(pictures) == 12
     assert all(content.startswith(b"\x89PNG") for content in pictures)
     assert all(b"tEXt" not in content and b"tIME" not in content for content in pictures)
 
@@ -522,6 +552,32 @@ def test_published_figures_stand_beside_scores_of_random_splits_alone() -> None:
     assert beside["score", "temporal"] == beside["audience", "published"] == {}
 
 
+def test_the_ceiling_of_voting_noise_is_told_of_measured_labels_and_called_no_excuse(facts: Facts) -> None:
+    def told(*known: tuple[str, float | None]) -> list[str]:
+        rows = [("ceiling", "all", label, "r2_score", value, None) for label, value in known]
+        ceilings = Statistics.validate(pl.DataFrame(rows, schema=Statistics.create_empty().schema, orient="row"))
+        section = results_section(dataclasses.replace(facts, statistics=ceilings))
+        return [block.text for block in section.blocks if isinstance(block, Paragraph)]
+
+    (said,) = told(("score", 0.99769), ("plain", 0.9971))
+    assert "would allow an R2 of 0.9977 (score): it is no excuse" in said
+    assert "plain" not in said
+    assert told(("score", None)) == told() == []
+
+
+def test_a_score_from_elsewhere_has_its_place_after_the_sites_own(nothing: Facts) -> None:
+    r2 = {"pitch": (0.2, 0.1, 0.3)}
+    metrics = pl.concat([measured(r2, label="score_kitsu"), measured(r2, label="score")])
+
+    section = results_section(dataclasses.replace(nothing, metrics=metrics))
+
+    captions = [block.caption for block in section.blocks if isinstance(block, Table)]
+    assert [caption.partition(".")[0] for caption in captions] == [
+        "Label: the displayed score",
+        "Label: the score that kitsu gives, on its own scale",
+    ]
+
+
 def test_a_terminal_shows_the_results_in_columns() -> None:
     metrics = measured({"mean": (-0.0001, None, None), "pitch": (0.2, 0.123456, 0.3)})
 
@@ -608,9 +664,9 @@ def test_figures_of_nothing_say_so_and_can_still_be_drawn() -> None:
         figures.forest(Metrics.create_empty(), "grouped", "score"),
         figures.learning_curves(History.create_empty()),
         figures.predicted_against_actual(Predictions.create_empty(), corpus, ["pitch"]),
-        figures.score_histogram(corpus),
-        figures.titles_by_year(corpus),
-        figures.words_by_score(Statistics.create_empty()),
+        corpus_figures.score_histogram(corpus),
+        corpus_figures.titles_by_year(corpus),
+        corpus_figures.words_by_score(Statistics.create_empty()),
     ]
 
     assert all(len(figure.texts) == 1 for figure in drawn)
@@ -638,6 +694,92 @@ def test_many_points_are_counted_in_hexagons_and_few_are_shown() -> None:
 
     assert [type(layer).__name__ for layer in many.collections] == ["PolyCollection"]
     assert [type(layer).__name__ for layer in few.collections] == ["PathCollection"]
+
+
+def one_table(blocks: Mapping[str, Any], name: str) -> dict[str, list[str]]:
+    """Return the cells of a table by their row's name."""
+    table = blocks[name]
+    assert isinstance(table, Table)
+    return {row[0].text: [cell.text for cell in row[1:]] for row in table.rows}
+
+
+def test_what_left_stands_rule_by_rule_beside_what_was_kept(facts: Facts) -> None:
+    found = one_table(corpus_tables.of_corpus(facts.statistics), "left_out")
+
+    assert list(found) == ["left: score missing", "all that left", "kept"]
+    assert found["left: score missing"] == ["480", "150", "–", "–", "–"]
+    assert found["all that left"] == ["690", "188", "5.80", "2010", "ONA 75 %, TV 25 %"]
+
+
+def test_the_report_says_that_flops_are_missing_only_where_they_are(facts: Facts) -> None:
+    turned = facts.statistics.with_columns(value=pl.when(pl.col("bucket") != "kept").then("value").otherwise(1.0))
+
+    assert "Flops are missing" in said(corpus_section(facts))
+    other = said(corpus_section(dataclasses.replace(facts, statistics=turned)))
+    assert "Flops are missing" not in other
+    assert "not the unknown titles that are missing" in other
+
+
+def test_the_split_is_told_with_its_clusters_and_an_example(facts: Facts) -> None:
+    tables = corpus_tables.of_split(facts.split_statistics)
+
+    assert one_table(tables, "clusters") == {"1": ["300", "300", "1"], "all": ["450", "600", "9"]}
+    assert one_table(tables, "shared_characters") == {"Some Title (1)": ["yes", "–"], "titles in all": ["9", "4"]}
+    balance = one_table(tables, "balance")  # grouped, published, temporal
+    assert balance["train, titles"] == ["2,400", "489", "420"]
+    assert balance["test titles with relatives in train"] == ["–", "–", "60"]
+    assert balance["test titles that share a character with one"] == ["–", "–", "41"]
+
+
+def test_a_split_that_a_site_brings_stands_beside_ours_and_is_silent_where_there_is_none(facts: Facts) -> None:
+    rows = [
+        dict(zip(("statistic", "part", "bucket", "measure", "value"), row, strict=True)) for row in IMPORTED_FIGURES
+    ]
+    brought = Statistics.validate(pl.DataFrame(rows).with_columns(published=pl.lit(None)), cast=True)
+    both = dataclasses.replace(facts, split_statistics=pl.concat([facts.split_statistics, brought]))
+
+    found = one_table(corpus_tables.of_split(both.split_statistics), "imported_split")
+
+    assert found["rows, train"] == ["480", "–"]
+    assert found["torn clusters"] == ["3", "0"]
+    assert found["unknown"] == ["7", "–"]
+    assert "The split that came with this site" in said(split_section(both))
+    assert "The split that came with this site" not in said(split_section(facts))
+
+
+def test_tables_of_figures_can_be_shown_alone(facts: Facts) -> None:
+    for statistics, tables in (
+        (facts.statistics, corpus_tables.of_corpus(facts.statistics)),
+        (facts.split_statistics, corpus_tables.of_split(facts.split_statistics)),
+    ):
+        assert statistics.height
+        for table in tables.values():
+            lines = markdown.passage([table]).splitlines()
+            assert lines[0].startswith("*")
+            assert len({len(re.findall(r"(?<!\\)\|", line)) for line in lines[2:]}) == 1
+
+
+def test_without_figures_every_table_says_what_is_missing() -> None:
+    empty = Statistics.create_empty()
+    tables = [*corpus_tables.of_corpus(empty).values(), *corpus_tables.of_split(empty).values()]
+
+    assert len(tables) == 9
+    assert all(isinstance(table, Missing) for table in tables)
+
+
+def test_train_and_test_stand_side_by_side_over_the_same_floor_and_the_paper_on_each(facts: Facts) -> None:
+    lopsided = facts.split_statistics.filter((pl.col("part") == "test") | (pl.col("bucket") != "4-5"))
+
+    words, people = corpus_figures.words_by_score(lopsided, ("train", "test")).axes
+
+    train, test = words.containers
+    centres = [[bar.get_x() + bar.get_width() / 2 for bar in bars] for bars in (train, test)]
+    assert len(test) == len(train) + 1
+    assert all(abs(round(x) - x) == pytest.approx(0.19) for part in centres for x in part)
+    assert [x for x in centres[0] if x > round(x)] == []
+    marks = sorted(x for line in words.lines for x in line.get_xdata())
+    assert marks == pytest.approx(sorted([*centres[0], *centres[1]]))
+    assert len(people.lines) == 0
 
 
 def test_importing_the_report_does_not_load_matplotlib() -> None:

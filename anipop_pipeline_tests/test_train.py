@@ -485,6 +485,98 @@ def test_the_same_recipes_find_what_was_planted(name: str, at_least: float, larg
     assert grouped_r2(name, large) > at_least
 
 
+# Which label, and how much a row counts
+
+
+def elsewhere(here: World) -> World:
+    """Return a world with a label of another site, known of half the titles."""
+    known = pl.col("anime_id") % 2 == 0
+    return replace(here, labels=here.labels.with_columns(score_kitsu=pl.when(known).then(pl.col("score") * 10)))
+
+
+def test_the_dial_says_what_is_learned(here: World) -> None:
+    outcome = ran("pitch", elsewhere(here), replace(SETTINGS, labels=("score_kitsu", "audience")))
+
+    assert {*outcome.predictions["label"]} == {"score_kitsu", "audience"}
+    assert {*outcome.files} == {
+        "score_kitsu_pipeline.skops", "score_kitsu_held.json", "audience_pipeline.skops", "audience_held.json",
+        "spec.json",
+    }  # fmt: skip
+
+
+def test_rows_without_the_label_are_neither_learned_nor_tested(here: World) -> None:
+    other = elsewhere(here)
+
+    found = said(ran("mean", other, replace(SETTINGS, labels=("score_kitsu",), cheap_repeats=1), splits=("published",)))
+
+    trained = other.labels.filter(pl.col("anime_id").is_in(part(here, "train")))["score_kitsu"].mean()
+    assert {*found} == {one for one in part(here, "test") if one % 2 == 0}
+    assert list(found.values()) == pytest.approx([trained] * len(found))
+
+
+def test_the_first_label_takes_the_place_of_the_score(here: World) -> None:
+    outcome = ran("mean", here, replace(SETTINGS, labels=("audience", "score")))
+
+    repeats = outcome.predictions.group_by("label").agg(pl.col("repeat").max())
+    assert dict(repeats.iter_rows()) == {"audience": 2, "score": 0}
+    assert "constant.json" in outcome.files
+
+
+def test_a_label_that_was_asked_for_and_that_nobody_has_is_refused(here: World) -> None:
+    with pytest.raises(SettingError, match=r"label plain .*TrainConfig.labels.*choose from score, audience"):
+        ran("mean", here, replace(SETTINGS, labels=("score", "plain")))
+
+
+def unsure(here: World, *, told: bool) -> World:
+    """Return a world in which every third train title has a nonsense score, and votes that say so where they tell."""
+    wrong = pl.col("anime_id").is_in(part(here, "train")) & (pl.col("anime_id") % 3 == 0)
+    return replace(
+        here,
+        labels=here.labels.with_columns(
+            score=pl.when(wrong).then(10.0).otherwise(pl.col("score")),
+            votes=pl.lit(10**9),
+            votes_error=pl.when(wrong).then(1000.0).otherwise(0.01) if told else pl.lit(0.01),
+        ),
+    )
+
+
+@pytest.mark.parametrize("name", ["length", "tfidf_ridge", "tabular"])
+def test_titles_whose_votes_say_little_teach_little_where_the_dial_says_so(name: str, here: World) -> None:
+    weighed = replace(SETTINGS, weigh_by_votes=True)
+    truth = dict(here.labels.select("anime_id", "score").iter_rows())
+
+    def bias(world: World, settings: Settings) -> float:
+        found = once(name, world, settings)
+        return abs(float(np.mean([found[one] - truth[one] for one in found])))
+
+    assert bias(unsure(here, told=True), weighed) < 0.25
+    assert bias(unsure(here, told=True), SETTINGS) > 0.5
+
+
+def test_titles_of_equal_votes_count_alike(here: World) -> None:
+    alike = unsure(here, told=False)
+
+    weighed = once("length", alike, replace(SETTINGS, weigh_by_votes=True))
+
+    assert list(weighed.values()) == pytest.approx(list(once("length", alike).values()))
+
+
+@pytest.mark.parametrize("name", ["mean", "synopsis"])
+def test_what_cannot_weigh_its_rows_is_left_as_it_is(name: str, here: World) -> None:
+    doubtful = unsure(here, told=True)
+
+    assert once(name, doubtful, replace(SETTINGS, weigh_by_votes=True)) == once(name, doubtful)
+
+
+def test_weights_are_one_on_average_and_a_title_of_unknown_votes_counts_as_the_least_sure() -> None:
+    found = train.weights(np.array([6.0, 8.0, 7.0, 7.0]), np.array([0.0, 1.0, np.nan, 0.0]))
+
+    assert found is not None
+    # Variance 0.5: 1 / 0.5 twice, 1 / 1.5 twice.
+    assert found.tolist() == pytest.approx([1.5, 0.5, 0.5, 1.5])
+    assert train.weights(np.array([6.0, 8.0]), np.array([np.nan, np.nan])) is None
+
+
 # What is missing
 
 

@@ -8,9 +8,12 @@ import polars as pl
 
 from anipop_pipeline.assets.absence import asset
 from anipop_pipeline.config import CorpusConfig
-from anipop_pipeline.lake import Folder, reason_absent
-from anipop_pipeline.stages import clean
+from anipop_pipeline.lake import Folder, Lake, reason_absent
+from anipop_pipeline.resources import LakeResource
+from anipop_pipeline.stages import clean, labels, oddities, statistics
 from anipop_pipeline.stages.clean import Kept
+from anipop_pipeline.stages.report import corpus_tables, markdown
+from anipop_pipeline.stages.tables.corpus import CorpusCharacters
 
 
 @asset("corpus", tolerant=True)
@@ -19,21 +22,28 @@ def corpus_anime(
     roles: pl.DataFrame,
     characters: pl.DataFrame,
     portraits: pl.DataFrame,
+    histograms: pl.DataFrame,
+    lake: LakeResource,
     config: CorpusConfig,
 ) -> dg.MaterializeResult[Folder]:
-    """One row for each scored anime whose synopsis and main characters tell a story."""
+    """One row for each scored anime whose synopsis and main characters tell a story, with every label that it has."""
     usable = _usable(characters, portraits, config)
     kept = clean.usable_anime(
         anime,
         roles,
         None if usable is None else usable.rows,
         min_words=config.min_words,
+        need_title=config.need_title,
         need_characters=config.need_characters,
+        need_english=config.need_english,
+        need_unique=config.need_unique,
+        histograms=_there(histograms),
+        further=_further_scores(lake.open()),
     )
-    return _cleaned(kept)
+    return _cleaned(kept, oddities.of_anime(kept.rows))
 
 
-@asset("corpus")
+@asset("corpus", spare=("portraits",))
 def corpus_characters(
     characters: pl.DataFrame,
     portraits: pl.DataFrame,
@@ -44,7 +54,8 @@ def corpus_characters(
     """One row for each main character with a useful description and a portrait, in an anime that was kept."""
     usable = _usable(characters, portraits, config)
     assert usable is not None
-    return _cleaned(clean.kept_characters(usable, roles, corpus_anime))
+    kept = clean.kept_characters(usable, roles, corpus_anime)
+    return _cleaned(kept, oddities.of_characters(kept.rows))
 
 
 @asset("corpus", tolerant=True)
@@ -67,10 +78,26 @@ def corpus_rejects(corpus_anime: Folder, corpus_characters: Folder) -> dg.Materi
 
 @asset("corpus", tolerant=True)
 def corpus_statistics(
-    anime: pl.DataFrame, corpus_anime: pl.DataFrame, corpus_characters: pl.DataFrame, corpus_rejects: pl.DataFrame
+    anime: pl.DataFrame,
+    histograms: pl.DataFrame,
+    corpus_anime: Folder,
+    corpus_characters: Folder,
+    corpus_rejects: pl.DataFrame,
 ) -> dg.MaterializeResult[pl.DataFrame]:
     """One row for each figure that describes the corpus, beside the published one."""
-    return dg.MaterializeResult(value=clean.corpus_statistics(anime, corpus_anime, corpus_characters, corpus_rejects))
+    titles, parts = corpus_anime.table(), (corpus_anime, corpus_characters)
+    people = CorpusCharacters.create_empty() if corpus_characters.absent else corpus_characters.table()
+    odd = pl.concat([part.table("oddities") for part in parts if "oddities.parquet" in part.files])
+    described = [
+        statistics.corpus_statistics(anime, titles, people, corpus_rejects),
+        oddities.statistics(odd),
+        labels.statistics(anime, titles, _there(histograms)),
+    ]
+    figures = pl.concat(described)
+    shown = corpus_tables.of_corpus(figures)
+    return dg.MaterializeResult(
+        value=figures, metadata={name: dg.MetadataValue.md(markdown.passage([table])) for name, table in shown.items()}
+    )
 
 
 ASSETS = [corpus_anime, corpus_characters, corpus_roles, corpus_rejects, corpus_statistics]
@@ -80,12 +107,29 @@ def _usable(characters: pl.DataFrame, portraits: pl.DataFrame, dials: CorpusConf
     """Return the characters that can be used; None where a site describes none, so that no rule asks for them."""
     if reason_absent(characters):
         return None
-    pictured = None if reason_absent(portraits) else portraits
-    return clean.usable_characters(characters, pictured, min_words=dials.min_description_words, spoilers=dials.spoilers)
+    return clean.usable_characters(
+        characters,
+        _there(portraits) if dials.need_portrait else None,
+        min_words=dials.min_description_words,
+        spoilers=dials.spoilers,
+        need_description=dials.need_description,
+    )
 
 
-def _cleaned(kept: Kept) -> dg.MaterializeResult[Folder]:
-    """Return a table with its rejects beside it."""
-    counts = dict(kept.rejects.group_by("rule").len().sort("rule").rows())
-    folder = Folder({"table.parquet": kept.rows, "rejects.parquet": kept.rejects})
-    return dg.MaterializeResult(value=folder, metadata={"rejected": kept.rejects.height, "by_rule": counts})
+def _there(table: pl.DataFrame) -> pl.DataFrame | None:
+    return None if reason_absent(table) else table
+
+
+def _further_scores(lake: Lake) -> pl.DataFrame | None:
+    """Return the scores that an imported site brings from elsewhere, None where it brings none."""
+    return _there(lake.load_table("further_scores")) if lake.has("further_scores") else None
+
+
+def _cleaned(kept: Kept, odd: pl.DataFrame) -> dg.MaterializeResult[Folder]:
+    """Return a table with its rejects, and what is odd about the rows that it keeps, beside it."""
+    by_rule = dict(kept.rejects.group_by("rule").len().sort("rule").rows())
+    kinds = dict(odd.group_by(pl.col("oddity").cast(pl.String)).len().sort("oddity").rows())
+    folder = Folder({"table.parquet": kept.rows, "rejects.parquet": kept.rejects, "oddities.parquet": odd})
+    return dg.MaterializeResult(
+        value=folder, metadata={"rejected": kept.rejects.height, "by_rule": by_rule, "oddities": kinds}
+    )

@@ -66,7 +66,7 @@ def description_embeddings(
         return dg.MaterializeResult(value=AbsentTable(NO_ENCODERS))
     through = _encoder(context, "text", lake, site, engine, config)
     joined = features.descriptions(corpus_roles, corpus_characters)
-    cast = features.cast(corpus_roles, corpus_characters)
+    cast = features.cast(corpus_roles, corpus_characters.filter(pl.col("description").is_not_null()))
     whole = through([text.encode() for text in joined["descriptions"]], "published", config.description_tokens)
     alone = through([text.encode() for text in cast["description"]], "mean", config.description_tokens)
     tables = [

@@ -14,7 +14,7 @@ from anipop_pipeline.assets.absence import asset
 from anipop_pipeline.assets.news import shown
 from anipop_pipeline.config import TrainConfig
 from anipop_pipeline.lake import Folder, reason_absent
-from anipop_pipeline.stages import embed, features, train
+from anipop_pipeline.stages import embed, features, labels, train
 from anipop_pipeline.stages.experiments import EXPERIMENTS, Experiment
 
 ALWAYS = ("corpus_anime", "tabular_features", "clusters", "splits")
@@ -71,11 +71,13 @@ def _model(experiment: Experiment) -> dg.AssetsDefinition:
     def fit(
         context: dg.AssetExecutionContext, config: TrainConfig, **inputs: pl.DataFrame
     ) -> dg.MaterializeResult[Folder]:
-        settings = train.Settings(config.seed, config.epochs, config.cheap_repeats)
+        settings = train.Settings(
+            config.seed, config.epochs, config.cheap_repeats, tuple(config.labels), config.weigh_by_votes
+        )
         outcome = train.run(
             experiment,
             material(experiment, inputs, config.picture_side),
-            inputs["corpus_anime"],
+            labels.wide(inputs["corpus_anime"]),
             inputs["splits"],
             settings,
             shown(context, "fits"),

@@ -13,9 +13,9 @@ import polars as pl
 
 from anipop_pipeline.assets.absence import asset
 from anipop_pipeline.assets.models import ALWAYS, EMBEDDINGS, TEXTS_OF_CHARACTERS, material
-from anipop_pipeline.config import ComparablesConfig, MetricsConfig, TrainConfig
+from anipop_pipeline.config import CardConfig, ComparablesConfig, MetricsConfig, TrainConfig
 from anipop_pipeline.demo import world
-from anipop_pipeline.lake import Folder, reason_absent
+from anipop_pipeline.lake import CRAWLED, Folder, reason_absent
 from anipop_pipeline.resources import SiteResource
 from anipop_pipeline.stages import audit as audits
 from anipop_pipeline.stages import card
@@ -36,6 +36,11 @@ AUDITED_INPUTS = (
     *TEXTS_OF_CHARACTERS,
     *EMBEDDINGS.values(),
     *(f"model_{name}" for name in BASELINES),
+)
+EXPORTED = (
+    "anime_pages",
+    *("corpus_anime", "corpus_characters", "corpus_roles", "corpus_statistics"),
+    *("clusters", "splits", "tabular_features", "portraits", "posters"),
 )
 ABOUT = [ExperimentFacts(e.name, e.tier, e.inputs, e.paper_row, e.what, e.published) for e in EXPERIMENTS.values()]
 
@@ -80,7 +85,8 @@ def audit(
     labels = inputs["corpus_anime"].select("anime_id", "score").sort("anime_id")
     rows = labels.join(fold, on="anime_id", how="inner", validate="1:1", maintain_order="left")
     is_test = (rows["part"] == "test").to_numpy()
-    baselines = {name: _answers(inputs[f"model_{name}"], rows["anime_id"].filter(is_test)) for name in BASELINES}
+    told = {name: _answers(inputs[f"model_{name}"], rows["anime_id"].filter(is_test)) for name in BASELINES}
+    baselines = {name: answers for name, answers in told.items() if np.isfinite(answers).all()}  # else not on the score
     table = audits.audit(
         audits.Rows(material(audits.AUDITED, inputs, config.picture_side), rows["score"].to_numpy(), is_test),
         config.seed,
@@ -113,19 +119,16 @@ def comparables(
     return dg.MaterializeResult(value=near)
 
 
-@asset("reports", tolerant=True)
-def dataset_card(
-    corpus_anime: pl.DataFrame,
-    corpus_statistics: pl.DataFrame,
-    clusters: pl.DataFrame,
-    splits: pl.DataFrame,
-    site: SiteResource,
-) -> dg.MaterializeResult[Folder]:
-    """Card of the corpus, with ids, labels, clusters and splits, and no text that belongs to others."""
-    files = card.build(site.site, site.invented, corpus_anime, corpus_statistics, clusters, splits)
-    folder = Folder(files)
+@asset("reports", ins={name: dg.AssetIn() for name in EXPORTED}, tolerant=True, kinds=("parquet", "croissant"))
+def dataset_card(site: SiteResource, config: CardConfig, **tables: pl.DataFrame) -> dg.MaterializeResult[Folder]:
+    """Card of the corpus with its ids, labels, splits and features as files; texts and pictures only when asked for."""
+    absent = {name: reason for name, table in tables.items() if (reason := reason_absent(table)) is not None}
+    there = {name: table for name, table in tables.items() if name not in absent}
+    crawled = site.site.partition("@")[0] in CRAWLED
+    told = card.Told(site.site, site.invented, crawled, there, absent)
+    files = card.build(told, card.Terms(**config.model_dump()))
     return dg.MaterializeResult(
-        value=folder, metadata={"card": dg.MetadataValue.md(folder.content("README.md").decode())}
+        value=Folder(files), metadata={"card": dg.MetadataValue.md(files["README.md"].decode()), "files": len(files)}
     )
 
 
@@ -171,7 +174,7 @@ ASSETS = [metrics, audit, learning_curves, comparables, dataset_card, report]
 
 def _predictions(models: dict[str, pl.DataFrame]) -> pl.DataFrame:
     there = [table for table in models.values() if reason_absent(table) is None]
-    return pl.concat([reports.Predictions.create_empty(), *there])
+    return pl.concat([reports.Predictions.create_empty(), *there], how="vertical_relaxed")
 
 
 def _absent(models: dict[str, pl.DataFrame]) -> pl.DataFrame:

@@ -1,6 +1,7 @@
 """Assets of the split: what belongs together, and who is tested on what.
 
-Belongs here: what clusters and splits are made from. Does not: how they are drawn (cluster).
+Belongs here: what clusters and splits are made from, and what of it Dagster shows. Does not: how they are drawn
+(cluster), figures (statistics).
 """
 
 import dagster as dg
@@ -8,17 +9,22 @@ import polars as pl
 
 from anipop_pipeline.assets.absence import asset
 from anipop_pipeline.config import SplitConfig
-from anipop_pipeline.lake import Folder
-from anipop_pipeline.stages import cluster
-from anipop_pipeline.stages.tables.reports import LABELS
+from anipop_pipeline.lake import Folder, Lake, reason_absent
+from anipop_pipeline.resources import LakeResource
+from anipop_pipeline.stages import cluster, labels, statistics
+from anipop_pipeline.stages.features import FRANCHISE
+from anipop_pipeline.stages.report import corpus_tables, markdown
 
 
 @asset("split", kinds=("networkx",))
-def clusters(corpus_anime: pl.DataFrame, corpus_roles: pl.DataFrame) -> dg.MaterializeResult[pl.DataFrame]:
+def clusters(
+    corpus_anime: pl.DataFrame, corpus_roles: pl.DataFrame, config: SplitConfig
+) -> dg.MaterializeResult[Folder]:
     """One row for each anime: the connected component, over shared main characters, that it belongs to."""
-    rows = cluster.clusters(corpus_anime, corpus_roles)
+    rows = cluster.clusters(corpus_anime, corpus_roles, FRANCHISE if config.franchises else ())
     return dg.MaterializeResult(
-        value=rows, metadata={"components": rows["cluster_id"].n_unique(), "largest": rows["size"].sort()[-1]}
+        value=Folder({"table.parquet": rows}, notes={"franchises": config.franchises}),
+        metadata={"components": rows["cluster_id"].n_unique(), "largest": rows["size"].sort()[-1]},
     )
 
 
@@ -34,16 +40,42 @@ def splits(corpus_anime: pl.DataFrame, clusters: pl.DataFrame, config: SplitConf
         folds=config.folds,
         temporal_share=config.temporal_share,
     )
-    ranges = {label: [corpus_anime[label].min(), corpus_anime[label].max()] for label in LABELS}
-    return dg.MaterializeResult(value=Folder({"table.parquet": rows}, notes={"label_ranges": ranges}))
+    return dg.MaterializeResult(
+        value=Folder({"table.parquet": rows}, notes={"label_ranges": labels.ranges(corpus_anime)})
+    )
 
 
 @asset("split", tolerant=True)
 def split_statistics(
-    corpus_anime: pl.DataFrame, corpus_characters: pl.DataFrame, corpus_roles: pl.DataFrame, splits: pl.DataFrame
+    corpus_anime: pl.DataFrame,
+    corpus_characters: pl.DataFrame,
+    corpus_roles: pl.DataFrame,
+    clusters: pl.DataFrame,
+    splits: pl.DataFrame,
+    lake: LakeResource,
 ) -> dg.MaterializeResult[pl.DataFrame]:
-    """One row for each figure that compares train and test, beside the published one."""
-    return dg.MaterializeResult(value=cluster.split_statistics(corpus_anime, corpus_characters, corpus_roles, splits))
+    """One row for each figure that compares train and test, beside the published one, and beside a split of its own."""
+    drawn = statistics.split_statistics(corpus_anime, corpus_characters, corpus_roles, clusters, splits)
+    imported = _imported_split(lake.open())
+    brought = []
+    if imported is not None:
+        brought = [
+            *statistics.describe_parts(corpus_anime, corpus_characters, corpus_roles, imported, corpus_tables.IMPORTED),
+            cluster.compared(imported, clusters, corpus_roles, splits),
+        ]
+    figures = statistics.finish([drawn, *brought])
+    shown = corpus_tables.of_split(figures)
+    return dg.MaterializeResult(
+        value=figures, metadata={name: dg.MetadataValue.md(markdown.passage([table])) for name, table in shown.items()}
+    )
 
 
 ASSETS = [clusters, splits, split_statistics]
+
+
+def _imported_split(lake: Lake) -> pl.DataFrame | None:
+    """Return the split that this site was imported with, None where it brought none."""
+    if not lake.has("imported_split"):
+        return None
+    table = lake.load_table("imported_split")
+    return None if reason_absent(table) else table

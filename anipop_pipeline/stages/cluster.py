@@ -1,38 +1,104 @@
 """Which anime belong together, and who is tested on what.
 
-Anime that share a main character, however far the chain, are one cluster; a cluster is never torn apart, but by time.
+Anime that share a main character, however far the chain, are one cluster; where the dial says so, titles of one
+franchise are, too. A cluster is never torn apart, but by time.
 
-Belongs here: connected components and splits. Does not: anything that is fitted.
+Belongs here: connected components and splits. Does not: anything that is fitted, what figures say of them (statistics).
 """
 
 import hashlib
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 import networkx as nx
 import polars as pl
 
 from anipop_pipeline.errors import SettingError
-from anipop_pipeline.stages import clean
-from anipop_pipeline.stages.tables.split import Clusters, Splits
+from anipop_pipeline.stages.tables.split import Clusters, ImportedSplit, Splits
 
 
-def clusters(anime: pl.DataFrame, roles: pl.DataFrame) -> pl.DataFrame:
-    """Return the connected component of each anime over shared main characters.
+def clusters(anime: pl.DataFrame, roles: pl.DataFrame, franchises: Collection[str] = ()) -> pl.DataFrame:
+    """Return the connected component of each anime over shared main characters, and over relations named here.
 
     >>> roles = pl.DataFrame({"anime_id": [1, 2, 3], "character_id": [7, 7, 8]})
     >>> clusters(pl.DataFrame({"anime_id": [1, 2, 3]}), roles)["cluster_id"].to_list()
     [1, 1, 3]
     """
-    graph: nx.Graph[tuple[str, int]] = nx.Graph()
-    graph.add_nodes_from(("anime", anime_id) for anime_id in anime["anime_id"])
-    links = roles.join(anime, on="anime_id", how="semi").select("anime_id", "character_id").rows()
-    graph.add_edges_from((("anime", anime_id), ("character", character_id)) for anime_id, character_id in links)
-    members = [
-        sorted(number for kind, number in component if kind == "anime") for component in nx.connected_components(graph)
-    ]
-    rows = [(one, group[0], len(group)) for group in members for one in group]
-    return Clusters.validate(pl.DataFrame(rows, schema=Clusters.create_empty().schema, orient="row").sort("anime_id"))
+    graph: nx.Graph[int] = nx.Graph()
+    titles = (anime["anime_id"] * 2).to_list()
+    links = meetings(anime, roles, franchises)
+    graph.add_nodes_from(titles)
+    graph.add_edges_from(zip((links["anime_id"] * 2).to_list(), links["meeting"].to_list(), strict=True))
+    kept, first_of = set(titles), dict[int, int]()
+    for component in nx.connected_components(graph):
+        own = component & kept
+        first_of.update(dict.fromkeys(own, min(own)))
+    return _sized(anime.select("anime_id", label=pl.Series([first_of[title] // 2 for title in titles], dtype=pl.Int64)))
+
+
+def meetings(anime: pl.DataFrame, roles: pl.DataFrame, franchises: Collection[str] = ()) -> pl.DataFrame:
+    """Return what kept anime meet in (anime_id, meeting): odd numbers are characters, even ones related titles.
+
+    Plain numbers, since a graph of tuples takes half as long again; without those who play in one title alone, since
+    they join nobody.
+    """
+    casts = roles.join(anime, on="anime_id", how="semi").select("anime_id", meeting=pl.col("character_id") * 2 + 1)
+    shared = casts.filter(pl.len().over("meeting") > 1)
+    if not franchises:
+        return shared
+    return pl.concat([shared, relatives(anime, franchises).select("anime_id", meeting=pl.col("related_id") * 2)])
+
+
+def relatives(anime: pl.DataFrame, franchises: Collection[str]) -> pl.DataFrame:
+    """Return which title each anime names as one of its franchise (anime_id, related_id), kept or not.
+
+    A title that was not kept still joins those that name it: two seasons are no strangers because the text of the first
+    film is too short to learn from. It joins nobody by what it names itself, since its own page is no part of a corpus.
+    """
+    named = anime.select("anime_id", "relations").explode("relations", empty_as_null=True, keep_nulls=True)
+    links = named.drop_nulls("relations").unnest("relations")
+    own = (pl.col("kind") == "anime") & pl.col("relation").str.to_lowercase().is_in(sorted(franchises))
+    return links.filter(own).select("anime_id", "related_id").unique(maintain_order=True)
+
+
+def relabelled(anime: pl.DataFrame, roles: pl.DataFrame, franchises: Collection[str] = ()) -> pl.DataFrame:
+    """Return the same clusters as the paper describes them: by labels that are merged until nothing changes.
+
+    Each anime starts with a label of its own. Where anime share a character, all anime of their labels take the
+    smallest of them, and so on. The paper does it by recursion; here each round follows whole chains of labels, so that
+    the longest needs few rounds and no deep stack.
+
+    >>> chain = pl.DataFrame({"anime_id": [1, 2, 2, 3], "character_id": [7, 7, 8, 8]})
+    >>> relabelled(pl.DataFrame({"anime_id": [1, 2, 3]}), chain)["cluster_id"].to_list()
+    [1, 1, 1]
+    """
+    itself = anime.select("anime_id", meeting=pl.col("anime_id") * 2)
+    links = pl.concat([meetings(anime, roles, franchises), itself])
+    labels = anime.select("anime_id", label="anime_id")
+    while not (merged := _merged(labels, links)).equals(labels):
+        labels = merged
+    return _sized(labels)
+
+
+def _merged(labels: pl.DataFrame, links: pl.DataFrame) -> pl.DataFrame:
+    """Return labels after each gave way to the smallest that it meets, and that one to its own, down to the last."""
+    met = links.join(labels, on="anime_id", how="inner", validate="m:1")
+    met = met.with_columns(least=pl.col("label").min().over("meeting"))
+    gives_way = met.group_by("label").agg(pl.col("least").min())
+    while True:
+        steps = gives_way.select(least="label", further="least")
+        onward = gives_way.join(steps, on="least", how="left", validate="m:1", maintain_order="left")
+        onward = onward.select("label", least="further")
+        if onward.equals(gives_way):
+            break
+        gives_way = onward
+    renamed = labels.join(gives_way, on="label", how="left", validate="m:1", maintain_order="left")
+    return renamed.select("anime_id", label="least")
+
+
+def _sized(labels: pl.DataFrame) -> pl.DataFrame:
+    rows = labels.select("anime_id", cluster_id="label", size=pl.len().over("label"))
+    return Clusters.validate(rows.sort("anime_id"), cast=True)
 
 
 def splits(
@@ -116,31 +182,61 @@ def hold_out(groups: Sequence[int], share: int, seed: int) -> tuple[list[int], l
     )
 
 
-def split_statistics(
-    corpus: pl.DataFrame, characters: pl.DataFrame, roles: pl.DataFrame, split: pl.DataFrame
-) -> pl.DataFrame:
-    """Return words and main characters by floor of the score, for train and test of the split to quote."""
-    quoted = split.filter((pl.col("split") == "published") & (pl.col("repeat") == 0))
-    tables = []
-    for part in ("train", "test"):
-        anime = corpus.join(quoted.filter(pl.col("part") == part), on="anime_id", how="semi")
-        cast = characters.join(roles.join(anime, on="anime_id", how="semi"), on="character_id", how="semi")
-        tables.append(clean.describe(anime, cast, part=part))
-    return clean.finish([*tables, _balance(split)])
+def torn(split: pl.DataFrame, groups: pl.DataFrame) -> int:
+    """Return how many groups (anime_id, group) have rows on both sides of a fold; time may tear what it marks as seen.
 
-
-def _balance(split: pl.DataFrame) -> pl.DataFrame:
-    """Return the rows of each part of each split, and how many test rows have relatives in train."""
-    quoted = split.filter(pl.col("repeat") == 0)
-    counts = quoted.group_by("split", "part").agg(rows=pl.len(), seen=pl.col("seen").sum()).sort("split", "part")
-    long = counts.unpivot(index=["split", "part"], variable_name="measure", value_name="value")
-    return long.select(
-        statistic=pl.lit("balance"),
-        part=pl.col("part").cast(pl.String),
-        bucket=pl.col("split").cast(pl.String),
-        measure=pl.col("measure"),
-        value=pl.col("value").cast(pl.Float64),
+    >>> split = pl.DataFrame({"anime_id": [1, 2, 3], "part": ["train", "test", "test"], "seen": False})
+    >>> split = split.with_columns(split=pl.lit("published"), repeat=0, fold=0)
+    >>> torn(split, pl.DataFrame({"anime_id": [1, 2, 2, 3], "group": [7, 7, 8, 8]}))
+    1
+    """
+    marked = pl.col("seen") & (pl.col("split") == "temporal")
+    placed = split.join(groups.select("anime_id", "group"), on="anime_id", how="inner")
+    sides = placed.group_by("split", "repeat", "fold", "group").agg(
+        parts=pl.col("part").n_unique(), unmarked=((pl.col("part") == "test") & ~marked).any()
     )
+    return sides.filter((pl.col("parts") > 1) & pl.col("unmarked")).height
+
+
+def compared(imported: pl.DataFrame, clusters: pl.DataFrame, roles: pl.DataFrame, ours: pl.DataFrame) -> pl.DataFrame:
+    """Return a split that a site brings beside the one that we draw: its parts, and what each tears apart.
+
+    Titles that it places but cleaning removed are `unknown`, kept ones that it does not place `unplaced`; `agreed` are
+    titles that both put into the same part.
+    """
+    placed = ImportedSplit.validate(imported.select("anime_id", pl.col("part").cast(pl.String)), cast=True)
+    theirs = placed.select("anime_id", pl.col("part").cast(pl.String)).join(clusters, on="anime_id", how="semi")
+    quoted = ours.filter((pl.col("split") == "published") & (pl.col("repeat") == 0))
+    mine = quoted.select("anime_id", pl.col("part").cast(pl.String))
+    both = theirs.join(mine, on=["anime_id", "part"], how="semi")
+    figures = {
+        ("all", "imported", "unknown"): placed.height - theirs.height,
+        ("all", "imported", "unplaced"): clusters.height - theirs.height,
+        ("all", "imported", "agreed"): both.height,
+        **_sides("imported", theirs, clusters, roles),
+        **_sides("ours", mine, clusters, roles),
+    }
+    rows = [("imported_split", *key, float(value)) for key, value in figures.items()]
+    return pl.DataFrame(rows, schema=["statistic", "part", "bucket", "measure", "value"], orient="row")
+
+
+def _sides(
+    name: str, placed: pl.DataFrame, clusters: pl.DataFrame, roles: pl.DataFrame
+) -> dict[tuple[str, str, str], int]:
+    """Return the titles, clusters and characters of each part of one split, and how many of them both parts have."""
+    families = clusters.select("anime_id", group="cluster_id")
+    casts = roles.select("anime_id", group="character_id")
+    split = placed.with_columns(split=pl.lit("published"), repeat=0, fold=0, seen=pl.lit(value=False))
+    figures = {
+        ("all", name, "torn_clusters"): torn(split, families),
+        ("all", name, "torn_characters"): torn(split, casts),
+    }
+    for part in ("train", "test"):
+        own = placed.filter(pl.col("part") == part)
+        figures[part, name, "rows"] = own.height
+        figures[part, name, "clusters"] = families.join(own, on="anime_id", how="semi")["group"].n_unique()
+        figures[part, name, "characters"] = casts.join(own, on="anime_id", how="semi")["group"].n_unique()
+    return figures
 
 
 def _fold(clusters: pl.DataFrame, held: set[int], split: str, repeat: int, fold: int) -> pl.DataFrame:

@@ -239,6 +239,7 @@ def check_ledger(experiment: Experiment) -> None:
     anipop_pipeline.errors.LaterTier: ...
     """
     later = [name for name in experiment.inputs if name not in known_at(experiment.tier)]
+    later += [name for name in experiment.nuisances if name not in LEDGER]  # of any tier, but never a label
     if later:
         named = ", ".join(f"{name} ({LEDGER.get(name, 'unknown')})" for name in later)
         raise LaterTier(

@@ -90,7 +90,7 @@ def cast(roles: pl.DataFrame, characters: pl.DataFrame) -> pl.DataFrame:
 
 def descriptions(roles: pl.DataFrame, characters: pl.DataFrame) -> pl.DataFrame:
     """Return the descriptions of an anime's main characters joined by a space."""
-    played = cast(roles, characters)
+    played = cast(roles, characters).filter(pl.col("description").is_not_null())
     return played.group_by("anime_id", maintain_order=True).agg(descriptions=pl.col("description").str.join(" "))
 
 

@@ -73,6 +73,25 @@ def emptied(now: Health, before: Health, allowed: float) -> dict[str, tuple[floa
     }
 
 
+def remembered(now: Health, before: Health, usual: float) -> Health:
+    """Return what later tables are compared with: the best of both, so that many small falls are seen as one.
+
+    A column that fell by more than is usually allowed was let pass on purpose: its new share is what counts.
+
+    >>> before = Health(1000, 1000, {"score": 0.92, "source": 0.80})
+    >>> remembered(Health(1000, 1000, {"score": 0.90, "source": 0.10}), before, usual=0.25).filled
+    {'score': 0.92, 'source': 0.1}
+    """
+    if not _same_crawl(now, before):
+        return now
+    let_pass = emptied(now, before, usual)
+    best = {
+        name: share if name in let_pass else max(share, before.filled.get(name, 0.0))
+        for name, share in now.filled.items()
+    }
+    return Health(now.rows, now.pages, best)
+
+
 def _same_crawl(now: Health, before: Health) -> bool:
     return before.pages <= SAME_CRAWL * now.pages and now.pages <= SAME_CRAWL * before.pages
 

@@ -299,7 +299,7 @@ def _headers(head: bytes, where: str) -> StatusAndHeaders:
 
 def _length(headers: StatusAndHeaders, where: str) -> int:
     stated = str(headers.get_header("Content-Length", "") or "").strip()
-    if not (stated.isascii() and stated.isdecimal()):
+    if not (stated.isascii() and stated.isdecimal() and len(stated) < 19):
         raise _corrupt("the record does not say how long it is", where)
     return int(stated)
 

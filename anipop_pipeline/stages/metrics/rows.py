@@ -7,7 +7,7 @@ Does not: any metric.
 import polars as pl
 
 from anipop_pipeline.errors import MixedGenerations
-from anipop_pipeline.stages.tables.reports import LABELS
+from anipop_pipeline.stages import labels
 
 FIT = ["split", "repeat", "fold"]
 ROW = [*FIT, "anime_id"]
@@ -21,7 +21,7 @@ def tested(
     A prediction of an anime that the split does not test, or that has no label, is an error: it was made from other
     tables than those at hand.
     """
-    truth = labels(corpus)
+    truth = labels.long(corpus)
     splits = splits.with_columns(pl.col("split", "part").cast(pl.String))
     tests = splits.filter(pl.col("part") == "test").select([*ROW, "seen"])
     rows = (
@@ -35,27 +35,12 @@ def tested(
     return rows
 
 
-def labels(corpus: pl.DataFrame) -> pl.DataFrame:
-    """Return one row for each anime and label that has a value.
-
-    >>> labels(pl.DataFrame({"anime_id": [1, 2], "score": [7.0, 8.0], "audience": [None, 0.5]})).rows()
-    [(1, 'score', 7.0), (2, 'score', 8.0), (2, 'audience', 0.5)]
-    """
-    present = [name for name in LABELS if name in corpus.columns]
-    columns = [pl.col("anime_id"), pl.col(present).cast(pl.Float64)]
-    return (
-        corpus.select(columns)
-        .unpivot(present, index="anime_id", variable_name="label", value_name="actual")
-        .drop_nulls()
-    )
-
-
 def spans(rows: pl.DataFrame, corpus: pl.DataFrame, *, own_range: bool) -> pl.DataFrame:
     """Return the rows with `span`, the width of the label's range that becomes 0..1."""
     width = (pl.col("actual").max() - pl.col("actual").min()).alias("span")
     if own_range:
         return rows.with_columns(width.over("label", "split", "repeat"))
-    return rows.join(labels(corpus).group_by("label").agg(width), on="label", how="left", validate="m:1")
+    return rows.join(labels.long(corpus).group_by("label").agg(width), on="label", how="left", validate="m:1")
 
 
 def _train_means(splits: pl.DataFrame, truth: pl.DataFrame) -> pl.DataFrame:

@@ -27,6 +27,8 @@ from anipop_pipeline.stages.parse.words import prose
 
 ALWAYS = ["Type", "Episodes", "Status", "Aired", "Score", "Ranked", "Popularity", "Members", "Favorites"]
 SCORE = re.compile(r"(N/A|[0-9]{1,2}(?:\.[0-9]{1,2})?)\b.*?\(scored by ([0-9,]{1,15}|-)", re.DOTALL)
+PARAGRAPH = re.compile(rb'<p itemprop="description"[^>]*>.*?</p>', re.DOTALL)
+BLOCK = re.compile(rb"<(?:ul|ol|div|blockquote|table|h[1-6])\b", re.IGNORECASE)
 NO_SYNOPSIS = re.compile(r"no synopsis (?:information )?(?:has been added|yet)", re.IGNORECASE)
 MARK = re.compile(r"(10|[1-9]) .*?\(\s*([0-9,]{1,15}) votes?\s*\)")
 VALUES: dict[str, tuple[str, Callable[[str], Any]]] = {  # column: the field's label and how its text is read
@@ -72,7 +74,7 @@ def anime_as_told(html: bytes, url: str) -> tuple[Row, list[PageChanged]]:
         "title_english": _value(fields, "English") or None,
         "title_japanese": _value(fields, "Japanese") or None,
         "title_synonyms": names(_value(fields, "Synonyms")),
-        **_synopsis(page.tree),
+        **_synopsis(page.tree, html),
         **_score(fields),
         **values,
         "genres": _links(fields, "Genre", "Genres", "Explicit Genre", "Explicit Genres"),
@@ -129,11 +131,17 @@ def _title(tree: LexborHTMLParser) -> str:
     raise changed("title", "the heading of the page is empty")
 
 
-def _synopsis(tree: LexborHTMLParser) -> Row:
+def _synopsis(tree: LexborHTMLParser, html: bytes) -> Row:
     node = tree.css_first('p[itemprop="description"], span[itemprop="description"]')
-    text = prose(node.html or "" if node is not None else _after_heading(tree, "Synopsis"))
+    text = prose(_as_written(html) or node.html or "" if node is not None else _after_heading(tree, "Synopsis"))
     told, by = ("", None) if NO_SYNOPSIS.match(text) else story_and_credit(text)
     return {"synopsis": told or None, "synopsis_credit": by if told else None}
+
+
+def _as_written(html: bytes) -> str:
+    """Return the paragraph of the synopsis as the page has it where a block stands in it: a tree would end it there."""
+    found = PARAGRAPH.search(html)
+    return found[0].decode() if found and BLOCK.search(found[0]) else ""
 
 
 def _after_heading(tree: LexborHTMLParser, name: str) -> str:

@@ -30,7 +30,7 @@ MONTHS = {
         ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"], 1
     )
 }
-DAY = re.compile(r"(?:([A-Z][a-z]{2})\.?,?\s+)?(?:([0-9]{1,2}),?\s+)?([0-9]{4})")
+DAY = re.compile(r"(?:([A-Z][a-z]{2})\.?,?\s+(?:([0-9]{1,2}),?\s+)?)?([0-9]{4})")
 UNSAID = frozenset({"", "?", "-", "N/A", "None", "Unknown", "Not available", "Not Available", "None found"})
 DURATION = re.compile(r"(?:([0-9]{1,4}) hr\.?)?\s*(?:([0-9]{1,4}) min\.?)?\s*(?:([0-9]{1,4}) sec\.?)?(?: per ep.*)?")
 NUMBER = re.compile(r"#?([0-9][0-9,]{0,14})(?![0-9.])")

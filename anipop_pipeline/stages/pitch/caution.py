@@ -13,6 +13,7 @@ from anipop_pipeline.stages.pitch.form import Pitch
 from anipop_pipeline.stages.pitch.neighbours import Neighbour, Neighbourhood
 from anipop_pipeline.stages.pitch.row import NEEDED
 from anipop_pipeline.stages.report import wording
+from anipop_pipeline.stages.tables.corpus import shown_title
 
 COPIED = 0.8  # cosine of two texts that are nearly the same
 FAR_AHEAD = 3  # years
@@ -56,7 +57,7 @@ def _unlike(share: float, usual: float) -> str | None:
 def _copied(nearest: Sequence[Neighbour], corpus: pl.DataFrame) -> str | None:
     if not nearest or nearest[0].similarity < COPIED:
         return None
-    title = corpus.filter(pl.col("anime_id") == nearest[0].anime_id)["title"].item()
+    title = corpus.filter(pl.col("anime_id") == nearest[0].anime_id).select(shown_title()).item()
     return f'This reads almost like "{title}", which the model has learned from: it may remember more than it predicts.'
 
 

@@ -11,6 +11,7 @@ import polars as pl
 from anipop_pipeline.stages.report import wording
 from anipop_pipeline.stages.report.document import Block, Bullets, Cell, Column, Missing, Paragraph, Section, Table
 from anipop_pipeline.stages.report.facts import Facts
+from anipop_pipeline.stages.tables.corpus import shown_title
 
 TITLES_SHOWN = 5
 PLACES = (1, 2, 3)
@@ -110,7 +111,7 @@ def absent_section(facts: Facts) -> Section:
 
 def comparables_section(facts: Facts) -> Section:
     """Return a few titles with those that are most like them."""
-    titles = dict(facts.corpus.select("anime_id", "title").iter_rows())
+    titles = dict(facts.corpus.select("anime_id", shown_title()).iter_rows())
     scores = dict(facts.corpus.select("anime_id", "score").iter_rows())
     known = facts.comparables.filter(
         pl.col("anime_id").is_in(list(titles)),

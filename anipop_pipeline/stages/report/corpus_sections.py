@@ -1,13 +1,13 @@
 """What was learned from: the corpus, what was left out of it, and how it was split.
 
-Belongs here: sections on data. Does not: results.
+Belongs here: sections on data. Does not: results, the tables themselves (corpus_tables).
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 import polars as pl
 
-from anipop_pipeline.stages.report import figures, wording
+from anipop_pipeline.stages.report import corpus_figures, corpus_tables, wording
 from anipop_pipeline.stages.report.document import (
     Block,
     Bullets,
@@ -22,8 +22,8 @@ from anipop_pipeline.stages.report.document import (
 from anipop_pipeline.stages.report.drawing import picture
 from anipop_pipeline.stages.report.facts import Facts
 
-MEASURES = ("samples", "max", "min", "mean")
 REASONS_SHOWN = 20
+FEWEST_IN_FLOOR = 10
 
 
 def corpus_section(facts: Facts) -> Section:
@@ -32,107 +32,74 @@ def corpus_section(facts: Facts) -> Section:
 
 
 def _corpus(facts: Facts) -> Iterator[Block]:
-    yield _funnel(facts.statistics)
+    yield corpus_tables.funnel(facts.statistics)
+    if _has(facts.statistics, "funnel_characters"):
+        yield corpus_tables.funnel(facts.statistics, "characters")
+    if _has(facts.statistics, "left_out"):
+        yield corpus_tables.left_out(facts.statistics)
     flops = _flops(facts.statistics)
     if flops:
         yield Paragraph(flops)
     yield Heading("Texts")
-    yield _words(facts.statistics)
-    if _of(facts.statistics, "synopsis_words", "all").height:
+    yield corpus_tables.words(facts.statistics)
+    if _has(facts.statistics, "synopsis_words"):
         yield picture(
             "words_by_score",
             f"Mean words of the synopsis and mean number of main characters by score.{_trend(facts.statistics)} Fans "
             "write these pages after release, so that length is a trace of fame and not a quality of a pitch.",
-            lambda theme: figures.words_by_score(facts.statistics, theme=theme),
+            lambda theme: corpus_figures.words_by_score(facts.statistics, theme=theme),
         )
     yield Heading("Scores and years")
-    if facts.corpus.is_empty():
+    yield from _scores_and_years(facts.corpus)
+
+
+def _scores_and_years(corpus: pl.DataFrame) -> Iterator[Block]:
+    if corpus.is_empty():
         yield Missing("The corpus is empty, so there are no scores or years to show.")
         return
     yield picture(
         "scores",
-        f"How many titles have which score. {_middle(facts.corpus)}",
-        lambda theme: figures.score_histogram(facts.corpus, theme=theme),
+        f"How many titles have which score. {_middle(corpus)}",
+        lambda theme: corpus_figures.score_histogram(corpus, theme=theme),
     )
-    if facts.corpus["year"].drop_nulls().len():
+    if corpus["year"].drop_nulls().len():
         yield picture(
             "years",
             "How many titles of each year are in the corpus; years with few titles teach little.",
-            lambda theme: figures.titles_by_year(facts.corpus, theme=theme),
+            lambda theme: corpus_figures.titles_by_year(corpus, theme=theme),
         )
 
 
-def _of(statistics: pl.DataFrame, statistic: str, part: str) -> pl.DataFrame:
-    return statistics.filter(pl.col("statistic") == statistic, pl.col("part") == part)
-
-
-def _funnel(statistics: pl.DataFrame) -> Block:
-    steps = {
-        bucket: value or 0 for bucket, value in _of(statistics, "funnel_anime", "all").select("bucket", "value").rows()
-    }
-    if "parsed" not in steps or "kept" not in steps:
-        return Missing("How many titles each rule removed was not recorded.")
-    rules = sorted(steps.keys() - {"parsed", "kept"}, key=lambda rule: (-steps[rule], rule))
-    rows = [
-        (Cell("pages read"), _whole(steps["parsed"]), Cell("100 %")),
-        *(
-            (Cell(f"left: {wording.plain(rule)}"), _removed(steps[rule]), _share(steps[rule], steps["parsed"]))
-            for rule in rules
-        ),
-        (
-            Cell("kept", mood="strong"),
-            Cell(f"{steps['kept']:,.0f}", mood="strong"),
-            _share(steps["kept"], steps["parsed"]),
-        ),
-    ]
-    caption = (
-        f"From {steps['parsed']:,.0f} pages to {steps['kept']:,.0f} titles. "
-        f"A title leaves under the first rule that it breaks; most leave for: {wording.plain(rules[0])}."
-        if rules
-        else f"From {steps['parsed']:,.0f} pages to {steps['kept']:,.0f} titles: no rule removed any."
-    )
-    return Table(caption, (Column("Step", number=False), Column("Titles"), Column("Share")), tuple(rows))
-
-
-def _whole(value: float) -> Cell:
-    return Cell(f"{value:,.0f}")
-
-
-def _removed(value: float) -> Cell:
-    return Cell(f"−{value:,.0f}")
-
-
-def _share(part: float, whole: float) -> Cell:
-    return Cell(wording.percent(part / whole) if whole else wording.NONE)
+def _has(statistics: pl.DataFrame, statistic: str) -> bool:
+    return not statistics.filter(pl.col("statistic") == statistic).is_empty()
 
 
 def _flops(statistics: pl.DataFrame) -> str:
-    known = {(bucket, measure): value for bucket, measure, value in
-             _of(statistics, "left_out", "all").select("bucket", "measure", "value").rows()}  # fmt: skip
-    members = known.get(("left_out", "members_median")), known.get(("kept", "members_median"))
-    if members[0] is None or members[1] is None:
+    known = corpus_tables.figures_of(statistics, "left_out")
+    left, kept = (known.get(("all", bucket, "members_median"), (None, None))[0] for bucket in ("left_out", "kept"))
+    if left is None or kept is None:
         return ""
+    if left >= kept:
+        return (
+            f"What was left out has a median of {left:,.0f} members, what was kept {kept:,.0f}: here it is not the "
+            "unknown titles that are missing."
+        )
     return (
-        f"What was left out is not a fair sample: its titles have a median of {members[0]:,.0f} members, those kept "
-        f"{members[1]:,.0f}. Flops are missing, and every number below is about titles that found some audience."
+        f"What was left out is not a fair sample: its titles have a median of {left:,.0f} members, those kept "
+        f"{kept:,.0f}. Flops are missing, and every number below is about titles that found some audience."
     )
-
-
-FEWEST_IN_FLOOR = 10
 
 
 def _trend(statistics: pl.DataFrame) -> str:
     """Return where mean words start and end, from the lowest to the highest score with enough titles."""
-    own = _of(statistics, "synopsis_words", "all").filter(pl.col("bucket") != "all")
-    wide = own.pivot("measure", index="bucket", values="value", aggregate_function="first").sort("bucket")
-    usual = wide.filter(pl.col("samples") >= FEWEST_IN_FLOOR) if "samples" in wide.columns else wide.clear()
-    if usual.height < 2:
+    own = corpus_tables.figures_of(statistics, "synopsis_words")
+    floors = sorted({bucket for part, bucket, _ in own if part == "all" and bucket != "all"})
+    usual = [floor for floor in floors if (own["all", floor, "samples"][0] or 0) >= FEWEST_IN_FLOOR]
+    if len(usual) < 2:
         return ""
-    low, high = usual.row(0, named=True), usual.row(-1, named=True)
-    verb = "grow" if high["mean"] > low["mean"] else "fall"
-    return (
-        f" Words {verb} from {low['mean']:.0f} at a score of {low['bucket']} to {high['mean']:.0f} at {high['bucket']}."
-    )
+    low, high = (own["all", floor, "mean"][0] or 0.0 for floor in (usual[0], usual[-1]))
+    verb = "grow" if high > low else "fall"
+    return f" Words {verb} from {low:.0f} at a score of {usual[0]} to {high:.0f} at {usual[-1]}."
 
 
 def _middle(corpus: pl.DataFrame) -> str:
@@ -141,41 +108,6 @@ def _middle(corpus: pl.DataFrame) -> str:
         f"Nine in ten lie between {low:.1f} and {high:.1f}: always answering the mean is seldom far off, and that is "
         "the baseline to beat."
     )
-
-
-def _words(statistics: pl.DataFrame) -> Block:
-    own, people = (_of(statistics, name, "all") for name in ("synopsis_words", "description_words"))
-    if own.is_empty():
-        return Missing("Words of synopses were not counted.")
-    rows = [(_floor(bucket), *_measured(own, bucket)) for bucket in _floors(own)]
-    rows += [(Cell("descriptions of main characters"), *_measured(people, "all"))] if people.height else []
-    beside = " The published figure stands under ours." if own["published"].is_not_null().any() else ""
-    caption = f"Words of synopses by floor of the score, and of descriptions.{beside}"
-    return Table(caption, (Column("Score", number=False), *map(Column, MEASURES)), tuple(rows))
-
-
-def _floors(rows: pl.DataFrame) -> list[str]:
-    return sorted(set(rows["bucket"].to_list()) - {"all"}) + (["all"] if "all" in rows["bucket"] else [])
-
-
-def _floor(bucket: str) -> Cell:
-    return Cell("all", mood="strong") if bucket == "all" else Cell(bucket)
-
-
-def _measured(rows: pl.DataFrame, bucket: str) -> list[Cell]:
-    own = {
-        measure: (value, published)
-        for measure, value, published in rows.filter(pl.col("bucket") == bucket)
-        .select("measure", "value", "published")
-        .iter_rows()
-    }
-    cells = []
-    for measure in MEASURES:
-        value, published = own.get(measure, (None, None))
-        digits = 1 if measure == "mean" else 0
-        paper = wording.number(published, digits) if published is not None else ""
-        cells.append(Cell(wording.number(value, digits), paper=paper))
-    return cells
 
 
 def rejects_section(facts: Facts) -> Section:
@@ -219,29 +151,8 @@ def _reasons(rejects: pl.DataFrame, caption: str, none: str) -> Block:
 
 
 def split_section(facts: Facts) -> Section:
-    """Return how titles were divided into those to learn from and those to be judged by."""
-    texts = _words_by_part(facts.split_statistics)
-    return Section("split", "The split", (Bullets(_SPLITS), _balance(facts.split_statistics), texts))
-
-
-def _words_by_part(statistics: pl.DataFrame) -> Block:
-    """Return train beside test, so that a lopsided draw is seen at once."""
-    parts = {part: _of(statistics, "synopsis_words", part) for part in ("train", "test")}
-    if all(own.is_empty() for own in parts.values()):
-        return Missing("Words of synopses were not counted for train and test.")
-    people = {part: _of(statistics, "description_words", part) for part in parts}
-    rows = [
-        (_floor(bucket), *(cell for own in parts.values() for cell in _measured(own, bucket)))
-        for bucket in _floors(pl.concat(parts.values()))
-    ]
-    if any(own.height for own in people.values()):
-        rows.append((Cell("descriptions"), *(cell for own in people.values() for cell in _measured(own, "all"))))
-    caption = (
-        "Words of synopses by floor of the score in both parts of the published split, and of descriptions of main "
-        "characters; published figures below ours. In a fair draw the means of train and test are alike."
-    )
-    columns = (Column("Score", number=False), *(Column(f"{measure}, {part}") for part in parts for measure in MEASURES))
-    return Table(caption, columns, tuple(rows))
+    """Return what belongs together, and how titles were divided into those to learn from and those to be judged by."""
+    return Section("split", "The split", tuple(_split(facts.split_statistics)))
 
 
 _SPLITS = (
@@ -251,18 +162,19 @@ _SPLITS = (
 )
 
 
-def _balance(statistics: pl.DataFrame) -> Block:
-    own = statistics.filter(pl.col("statistic") == "balance")
-    if own.is_empty():
-        return Missing("How many titles each part has was not recorded.")
-    known = {(split, part, measure): value for split, part, measure, value in
-             own.select("bucket", "part", "measure", "value").rows()}  # fmt: skip
-    splits = sorted({split for split, _, _ in known})
-    wanted: Sequence[tuple[str, str]] = (("train", "rows"), ("test", "rows"), ("test", "seen"))
-    rows = [(Cell(split), *(Cell(wording.number(known.get((split, *key)), 0)) for key in wanted)) for split in splits]
-    caption = (
-        "Rows of each split. Grouped counts each title once for each fold that it trains. "
-        "Only time may part a cluster: the last column counts test rows with relatives in the train part."
-    )
-    titles = (Column("Split", number=False), Column("Train"), Column("Test"), Column("Test, relatives seen"))
-    return Table(caption, titles, tuple(rows))
+def _split(statistics: pl.DataFrame) -> Iterator[Block]:
+    yield Bullets(_SPLITS)
+    yield corpus_tables.balance(statistics)
+    yield from corpus_tables.imported(statistics).values()
+    yield Heading("What belongs together")
+    yield corpus_tables.cluster_sizes(statistics)
+    yield corpus_tables.shared_characters(statistics)
+    yield Heading("Train beside test")
+    yield corpus_tables.words_by_part(statistics)
+    if _has(statistics, "synopsis_words"):
+        yield picture(
+            "words_by_part",
+            "Mean words of the synopsis and mean number of main characters by score, in train and in test of the "
+            "published split. Floors of the score with few titles differ by chance.",
+            lambda theme: corpus_figures.words_by_score(statistics, corpus_tables.PARTS, theme=theme),
+        )

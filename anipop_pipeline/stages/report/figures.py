@@ -1,10 +1,11 @@
-"""Figures of a report, each also fit to stand alone.
+"""Figures of results, each also fit to stand alone, and the style that all figures share.
 
 Colours are Okabe and Ito's, told apart by readers who are colour-blind; shape or line style says the same thing again.
 Figures are drawn without pyplot, so that nothing outside changes, and with fixed fonts and no dates, so that equal
 tables give equal bytes.
 
-Belongs here: drawing. Does not: what a figure means; captions are written where it is shown.
+Belongs here: drawing. Does not: figures of the corpus (corpus_figures), what a figure means; captions are written
+where it is shown.
 """
 
 import io
@@ -51,7 +52,7 @@ TIER_STYLE = {"concept": (0, "o"), "greenlight": (1, "s"), "announcement": (2, "
 
 
 @contextmanager
-def _style(theme: Theme) -> Iterator[None]:
+def styled(theme: Theme) -> Iterator[None]:
     """Draw under matplotlib's own defaults and ours, whatever the machine's settings say."""
     import matplotlib.style
 
@@ -85,7 +86,7 @@ def _style(theme: Theme) -> Iterator[None]:
 def png(figure: "Figure") -> bytes:
     """Return a figure's bytes, the same for the same figure."""
     buffer = io.BytesIO()
-    with _style(LIGHT):
+    with styled(LIGHT):
         figure.savefig(
             buffer,
             format="png",
@@ -96,22 +97,25 @@ def png(figure: "Figure") -> bytes:
     return buffer.getvalue()
 
 
-def _figure(height: float) -> "Figure":
+def sheet(height: float) -> "Figure":
+    """Return an empty figure as wide as a page."""
     from matplotlib.figure import Figure
 
     return Figure(figsize=(WIDTH, height), layout="constrained")
 
 
-def _blank(theme: Theme, message: str) -> "Figure":
-    with _style(theme):
-        figure = _figure(1.2)
+def blank(theme: Theme, message: str) -> "Figure":
+    """Return a figure that says why there is nothing to draw."""
+    with styled(theme):
+        figure = sheet(1.2)
         figure.text(0.5, 0.5, message, ha="center", va="center", color=theme.muted)
     return figure
 
 
-def _grid_of_panels(panels: int, *, columns: int, height: float) -> "tuple[Figure, list[Axes]]":
+def grid_of_panels(panels: int, *, columns: int, height: float) -> "tuple[Figure, list[Axes]]":
+    """Return a figure and its panels, row by row."""
     columns = min(columns, panels)
-    figure = _figure(height * math.ceil(panels / columns) + 0.5)
+    figure = sheet(height * math.ceil(panels / columns) + 0.5)
     axes = figure.subplots(math.ceil(panels / columns), columns, squeeze=False).ravel().tolist()
     for spare in axes[panels:]:
         spare.set_axis_off()
@@ -133,9 +137,9 @@ def forest(
     ).drop_nulls("value")
     rows = rows.sort("value", "experiment")
     if rows.is_empty():
-        return _blank(theme, f"no R2 of {label} on the split {split}")
-    with _style(theme):
-        figure = _figure(0.9 + 0.3 * rows.height)
+        return blank(theme, f"no R2 of {label} on the split {split}")
+    with styled(theme):
+        figure = sheet(0.9 + 0.3 * rows.height)
         axes = figure.subplots()
         for place, row in enumerate(rows.iter_rows(named=True)):
             _forest_row(axes, place, row, (tiers or {}).get(row["experiment"], "release"), theme)
@@ -188,11 +192,11 @@ def _forest_legend(
 def learning_curves(history: pl.DataFrame, *, theme: Theme = LIGHT) -> "Figure":
     """Return the error of training and validation by epoch, one panel for each experiment and label."""
     if history.is_empty():
-        return _blank(theme, "no neural experiment was trained")
+        return blank(theme, "no neural experiment was trained")
     panels = list(history.sort("experiment", "label").partition_by(["experiment", "label"], as_dict=True).items())
     labels = history["label"].n_unique()
-    with _style(theme):
-        figure, axes = _grid_of_panels(len(panels), columns=3, height=2.0)
+    with styled(theme):
+        figure, axes = grid_of_panels(len(panels), columns=3, height=2.0)
         for panel, ((experiment, label), fits) in zip(axes, panels, strict=True):
             _learning_panel(panel, fits, theme)
             panel.set_title(f"{experiment} ({label})" if labels > 1 else str(experiment), fontsize=9)
@@ -231,11 +235,11 @@ def predicted_against_actual(
     pairs = {name: out_of_fold(predictions, corpus, name, label=label, split=split) for name in experiments}
     pairs = {name: pair for name, pair in pairs.items() if pair.height}
     if not pairs:
-        return _blank(theme, f"no predictions of {label} on the split {split}")
+        return blank(theme, f"no predictions of {label} on the split {split}")
     every = np.concatenate([pair[column].to_numpy() for pair in pairs.values() for column in ("predicted", "actual")])
     margin = 0.02 * float(np.ptp(every)) or 1.0
-    with _style(theme):
-        figure, axes = _grid_of_panels(len(pairs), columns=3, height=2.7)
+    with styled(theme):
+        figure, axes = grid_of_panels(len(pairs), columns=3, height=2.7)
         for panel, (name, pair) in zip(axes, pairs.items(), strict=True):
             _scatter_panel(panel, pair, theme, (float(every.min()) - margin, float(every.max()) + margin))
             panel.set_title(name, fontsize=9)
@@ -271,73 +275,3 @@ def _scatter_panel(panel: "Axes", pair: pl.DataFrame, theme: Theme, limits: tupl
     panel.set_xlim(limits)
     panel.set_ylim(limits)
     panel.set_aspect("equal")
-
-
-def score_histogram(corpus: pl.DataFrame, *, theme: Theme = LIGHT) -> "Figure":
-    """Return how many titles have which score."""
-    if corpus.is_empty():
-        return _blank(theme, "the corpus is empty")
-    scores = corpus["score"].to_numpy()
-    with _style(theme):
-        figure = _figure(2.5)
-        axes = figure.subplots()
-        axes.hist(scores, bins=np.arange(1, 10.01, 0.25).tolist(), color=theme.colours[0], edgecolor=theme.paper)
-        axes.axvline(float(scores.mean()), color=theme.colours[2], linewidth=1.8, linestyle="--")
-        axes.annotate(
-            f"mean {scores.mean():.2f}", (float(scores.mean()), 1.01), (0, 0), xycoords=("data", "axes fraction"),
-            textcoords="offset points", ha="center", va="bottom", color=theme.ink,
-        )  # fmt: skip
-        axes.set(xlabel="score", ylabel="titles", xlim=(1, 10))
-        axes.grid(visible=False, axis="x")
-    return figure
-
-
-def titles_by_year(corpus: pl.DataFrame, *, theme: Theme = LIGHT) -> "Figure":
-    """Return how many titles of each year are in the corpus."""
-    from matplotlib.ticker import MaxNLocator
-
-    years = corpus.drop_nulls("year")["year"] if "year" in corpus.columns else pl.Series(dtype=pl.Int64)
-    if years.is_empty():
-        return _blank(theme, "no title has a year")
-    counts = years.value_counts().sort("year")
-    with _style(theme):
-        figure = _figure(2.3)
-        axes = figure.subplots()
-        axes.bar(counts["year"].to_list(), counts["count"].to_list(), color=theme.colours[0], width=0.85)
-        axes.set(xlabel="year of first airing", ylabel="titles")
-        axes.grid(visible=False, axis="x")
-        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    return figure
-
-
-def words_by_score(statistics: pl.DataFrame, *, theme: Theme = LIGHT) -> "Figure":
-    """Return mean words of a synopsis and mean number of main characters by floor of the score, ours and published."""
-    means = statistics.filter(
-        pl.col("statistic").is_in(["synopsis_words", "main_characters"]),
-        pl.col("part") == "all",
-        pl.col("bucket") != "all",
-        pl.col("measure") == "mean",
-    ).sort("bucket")
-    if means.is_empty():
-        return _blank(theme, "no figures by score")
-    panels = (("synopsis_words", "mean words of the synopsis"), ("main_characters", "mean main characters"))
-    with _style(theme):
-        figure, axes = _grid_of_panels(2, columns=2, height=2.4)
-        for panel, (statistic, title) in zip(axes, panels, strict=True):
-            _bars_beside_published(panel, means.filter(pl.col("statistic") == statistic), theme)
-            panel.set_title(title, fontsize=9.5)
-        figure.supxlabel("score", fontsize=9.5)
-        figure.legend(*axes[0].get_legend_handles_labels(), loc="outside upper right", ncols=2)
-    return figure
-
-
-def _bars_beside_published(panel: "Axes", means: pl.DataFrame, theme: Theme) -> None:
-    places = range(means.height)
-    panel.bar(places, means["value"].fill_null(0).to_list(), color=theme.colours[0], width=0.7, label="this corpus")
-    paper = [(place, value) for place, value in enumerate(means["published"].to_list()) if value is not None]
-    if paper:
-        panel.plot(
-            *zip(*paper, strict=True), "D", color=theme.colours[2], markeredgecolor=theme.paper, label="published"
-        )
-    panel.set_xticks(places, means["bucket"].to_list())
-    panel.grid(visible=False, axis="x")

@@ -4,7 +4,7 @@ Belongs here: Markdown's grammar and what must be escaped in it. Does not: words
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from anipop_pipeline.stages.report.document import (
     Block,
@@ -31,6 +31,12 @@ def render(document: Document) -> bytes:
         for block in section.blocks:
             parts += _block(block, document)
     return ("\n\n".join(parts) + "\n").replace(" %", "\N{NO-BREAK SPACE}%").encode()
+
+
+def passage(blocks: Iterable[Block]) -> str:
+    """Return blocks alone as Markdown, for a page that is not the report."""
+    bare = Document(title="", kicker="", lead="", banner="", sections=())
+    return "\n\n".join(part for block in blocks for part in _block(block, bare))
 
 
 def escape(text: str) -> str:

@@ -26,11 +26,12 @@ from anipop_pipeline.stages.report.standing import (
     Estimate,
     ResultRow,
     best_by_tier,
+    measured_labels,
     quoted_split,
     results_table,
 )
 from anipop_pipeline.stages.tables.features import LEDGER, TIERS
-from anipop_pipeline.stages.tables.reports import LABELS
+from anipop_pipeline.stages.tables.reports import FURTHER
 
 SHOWN = {
     "r2_score": "R2",
@@ -47,6 +48,8 @@ SIGNIFICANT = 0.05
 PANELS = 6
 LABEL_NAMES = {
     "score": "the displayed score",
+    "weighted": "the weighted score, recomputed from the marks of members",
+    "plain": "the plain mean of the marks of members",
     "audience": "the audience: the percentile of members among titles of the same two years",
 }
 SPLIT_NAMES = {
@@ -82,14 +85,26 @@ READING = (
 
 def results_section(facts: Facts) -> Section:
     """Return the table and the forest of each label and split."""
-    blocks: list[Block] = [Bullets(READING), *_experiments(facts)]
+    blocks: list[Block] = [Bullets(READING), *_ceiling(facts), *_experiments(facts)]
     reading = len(blocks)
-    for label in LABELS:
+    for label in measured_labels(facts.metrics):
         for split in _splits(facts.metrics, label):
             blocks += _standing(facts, split, label)
     if len(blocks) == reading:
         blocks.append(Missing("No experiment was measured on this site, so there are no results to show."))
     return Section("results", "Results", tuple(blocks))
+
+
+def _ceiling(facts: Facts) -> Iterator[Block]:
+    """Yield what voting noise alone would allow, where votes are known."""
+    own = facts.statistics.filter(pl.col("statistic") == "ceiling").drop_nulls("value")
+    known = dict(own.select("bucket", "value").iter_rows())
+    told = [f"{known[label]:.4f} ({label})" for label in measured_labels(facts.metrics) if label in known]
+    if told:
+        yield Paragraph(
+            f"Voting noise alone would allow an R2 of {wording.listed(told)}: it is no excuse. No forecast attains "
+            "that ceiling, for it counts only who happened to vote, and not what nobody can know before a title airs."
+        )
 
 
 def _experiments(facts: Facts) -> Iterator[Block]:
@@ -151,11 +166,20 @@ def _results(table: Sequence[ResultRow], split: str, label: str) -> Table:
     shown = {name: title for name, title in shown.items() if any(row.value(name) is not None for row in table)}
     quoted = " Figures marked paper are the published ones, of the paper's own split." if _quotes(table) else ""
     caption = (
-        f"Label: {LABEL_NAMES[label]}. {SPLIT_NAMES[split]} "
+        f"Label: {_label_name(label)}. {SPLIT_NAMES[split]} "
         f"{wording.count(max(row.rows for row in table), 'test row')}.{quoted}"
     )
     columns = (Column("Experiment", number=False), *(Column(title) for title in shown.values()))
     return Table(caption, columns, tuple((_name(row), *(_metric(row, name) for name in shown)) for row in table))
+
+
+def _label_name(label: str) -> str:
+    """Return what a label is, in words.
+
+    >>> _label_name("score_anilist")
+    'the score that anilist gives, on its own scale'
+    """
+    return LABEL_NAMES.get(label) or f"the score that {label.removeprefix(FURTHER)} gives, on its own scale"
 
 
 def _quotes(table: Sequence[ResultRow]) -> bool:
@@ -211,7 +235,7 @@ def _seen(facts: Facts, label: str) -> Block:
 def comparisons_section(facts: Facts) -> Section:
     """Return each experiment against each baseline, paired on the same titles."""
     blocks: list[Block] = []
-    for label in LABELS:
+    for label in measured_labels(facts.metrics):
         for split in _splits(facts.metrics, label):
             own = facts.comparisons.filter(pl.col("label") == label, pl.col("split") == split)
             if own.height:

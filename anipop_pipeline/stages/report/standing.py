@@ -10,7 +10,7 @@ import polars as pl
 
 from anipop_pipeline.stages.report.facts import ExperimentFacts
 from anipop_pipeline.stages.tables.features import TIERS
-from anipop_pipeline.stages.tables.reports import LABELS
+from anipop_pipeline.stages.tables.reports import LABELS, in_order
 
 SPLIT_ORDER = ["grouped", "published", "temporal"]  # what to quote first: every anime predicted once, out of fold
 FLOOR = "mean"  # the baseline that always answers the mean
@@ -85,6 +85,11 @@ def quoted_split(metrics: pl.DataFrame, label: str) -> str | None:
     """Return the split whose numbers are quoted first, none where nothing was measured."""
     present = set(metrics.filter(pl.col("label") == label)["split"].unique().to_list())
     return next((split for split in SPLIT_ORDER if split in present), None)
+
+
+def measured_labels(metrics: pl.DataFrame) -> list[str]:
+    """Return the labels that anything was measured on, the one to quote first."""
+    return in_order(metrics["label"].unique().to_list())
 
 
 def best_by_tier(table: Sequence[ResultRow]) -> dict[str, ResultRow]:

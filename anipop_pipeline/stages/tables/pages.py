@@ -6,7 +6,7 @@ Belongs here: columns, types, keys and rules of raw pages and parsed rows. Does 
 import dataframely as dy
 import polars as pl
 
-OUTCOMES = ["ok", "missing", "unchanged", "blocked", "failed"]
+OUTCOMES = ["ok", "missing", "unchanged", "refused", "blocked", "failed"]
 PAGE_KINDS = ["robots", "listing", "anime", "anime_characters", "anime_stats", "character", "portrait", "poster"]
 CREDITS = ["rewrite", "source", "none"]
 NOT_ON_SITE = "the site has no such page"  # the reason of a reject that no parser has seen
@@ -20,7 +20,7 @@ class PageIndex(dy.Schema):
     kind = dy.Enum(PAGE_KINDS, description="what the page is about")
     id = dy.Int64(nullable=True, description="the anime's or character's id, where the page has one")
     status = dy.Int64(description="HTTP status; 0 when no answer came")
-    outcome = dy.Enum(OUTCOMES, description="ok and missing hold a body; unchanged, blocked and failed do not")
+    outcome = dy.Enum(OUTCOMES, description="ok and missing hold a body, the others none")
     requests = dy.Int64(min=0, description="how many requests it took, repeated and redirected ones included")
     digest = dy.String(nullable=True, description="sha256 of the body as archived")
     etag = dy.String(nullable=True, description="what the site calls this version of the page")
@@ -126,6 +126,23 @@ class Posters(dy.Schema):
     image = dy.Binary(description="the file as served")
     width = dy.Int64(min=1)
     height = dy.Int64(min=1)
+
+
+class RelationLinks(dy.Schema):
+    """One row for each relation of an anime, where a set keeps them in a table of their own."""
+
+    anime_id = dy.Int64(primary_key=True, min=1)
+    relation = dy.String(primary_key=True, min_length=1)
+    kind = dy.String(primary_key=True, min_length=1, description="what kind of work the other is: anime, manga, ...")
+    related_id = dy.Int64(primary_key=True, min=1)
+
+
+class FurtherScores(dy.Schema):
+    """One row for each score that another site, or another formula, gives an anime, on that source's own scale."""
+
+    anime_id = dy.Int64(primary_key=True, min=1)
+    source = dy.String(primary_key=True, regex="^[a-z][a-z0-9_]*$", description="who gives it, such as anilist")
+    score = dy.Float64(allow_inf=False, allow_nan=False)
 
 
 class ParseRejects(dy.Schema):

@@ -3,18 +3,31 @@
 Belongs here: columns, types, keys and rules of predictions, metrics and reports. Does not: their computation.
 """
 
+from collections.abc import Iterable
+
 import dataframely as dy
 
 from anipop_pipeline.stages.tables.split import SPLITS
 
-LABELS = ["score", "audience"]
+LABELS = ["score", "weighted", "plain", "audience"]  # those that any site may have, the one to quote first
+FURTHER = "score_"  # before the name of the source of a score that a site brings from elsewhere
+A_LABEL = rf"^({'|'.join(LABELS)}|{FURTHER}[a-z0-9_]+)$"
+
+
+def in_order(labels: Iterable[str]) -> list[str]:
+    """Return different labels in the order in which they are shown.
+
+    >>> in_order(["score_kitsu", "audience", "score_anilist", "score"])
+    ['score', 'audience', 'score_anilist', 'score_kitsu']
+    """
+    return sorted(set(labels), key=lambda label: (LABELS.index(label) if label in LABELS else len(LABELS), label))
 
 
 class Predictions(dy.Schema):
     """One row for each test anime of each fit: what an experiment said."""
 
     experiment = dy.String(primary_key=True)
-    label = dy.Enum(LABELS, primary_key=True)
+    label = dy.String(primary_key=True, regex=A_LABEL)
     split = dy.Enum(SPLITS, primary_key=True)
     repeat = dy.Int64(primary_key=True, min=0)
     fold = dy.Int64(primary_key=True, min=0)
@@ -27,7 +40,7 @@ class History(dy.Schema):
     """One row for each epoch of each neural fit."""
 
     experiment = dy.String(primary_key=True)
-    label = dy.Enum(LABELS, primary_key=True)
+    label = dy.String(primary_key=True, regex=A_LABEL)
     split = dy.Enum(SPLITS, primary_key=True)
     repeat = dy.Int64(primary_key=True, min=0)
     fold = dy.Int64(primary_key=True, min=0)
@@ -41,7 +54,7 @@ class Metrics(dy.Schema):
     """One row for each metric of each experiment on each split."""
 
     experiment = dy.String(primary_key=True)
-    label = dy.Enum(LABELS, primary_key=True)
+    label = dy.String(primary_key=True, regex=A_LABEL)
     split = dy.Enum(SPLITS, primary_key=True)
     group = dy.String(primary_key=True, description="all; in temporal also seen and unseen clusters")
     metric = dy.String(primary_key=True, description="ends in _error (lower is better) or _score (higher is better)")
@@ -55,7 +68,7 @@ class SeedSpread(dy.Schema):
     """One row for each metric of each cheap experiment over all repeats of a split."""
 
     experiment = dy.String(primary_key=True)
-    label = dy.Enum(LABELS, primary_key=True)
+    label = dy.String(primary_key=True, regex=A_LABEL)
     split = dy.Enum(SPLITS, primary_key=True)
     metric = dy.String(primary_key=True)
     repeats = dy.Int64(min=1)
@@ -69,7 +82,7 @@ class Comparisons(dy.Schema):
 
     experiment = dy.String(primary_key=True)
     baseline = dy.String(primary_key=True)
-    label = dy.Enum(LABELS, primary_key=True)
+    label = dy.String(primary_key=True, regex=A_LABEL)
     split = dy.Enum(SPLITS, primary_key=True)
     difference = dy.Float64(description="mean squared error of the experiment less that of the baseline, raw scale")
     low = dy.Float64()

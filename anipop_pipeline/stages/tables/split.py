@@ -31,3 +31,10 @@ class Splits(dy.Schema):
     def only_temporal_may_see(cls) -> pl.Expr:  # noqa: N805 - dataframely's rules take the class
         """Keep clusters whole wherever time does not forbid it."""
         return ~pl.col("seen") | (pl.col("split") == "temporal")
+
+
+class ImportedSplit(dy.Schema):
+    """One row for each anime that a site's own split places, where a site brings one."""
+
+    anime_id = dy.Int64(primary_key=True, min=1)
+    part = dy.Enum(["train", "test"])

@@ -117,7 +117,7 @@ def fit_linear(experiment: Experiment, train: Material, label: np.ndarray, setti
     """Return a least-squares line over a few numbers."""
     from sklearn.linear_model import LinearRegression
 
-    return _assembled(experiment, train, label, lambda numbers: LinearRegression().fit(numbers, label))
+    return _assembled(experiment, train, label, lambda numbers: LinearRegression().fit(numbers, label, train.weights))
 
 
 def fit_ridge(experiment: Experiment, train: Material, label: np.ndarray, settings: Settings) -> Classic:
@@ -125,16 +125,18 @@ def fit_ridge(experiment: Experiment, train: Material, label: np.ndarray, settin
     from sklearn.linear_model import Ridge
 
     folds = list(cluster.inner_folds(train.rows["cluster_id"].to_list(), 3, settings.seed))
+    counts = _counts(train)
 
     def fit(numbers: Any) -> Any:
         def error(penalty: float) -> float:
             lost = 0.0
             for inside, outside in folds:
-                model = Ridge(penalty, solver="sparse_cg", tol=1e-3).fit(numbers[inside], label[inside])
-                lost += float(((model.predict(numbers[outside]) - label[outside]) ** 2).sum())
+                model = Ridge(penalty, solver="sparse_cg", tol=1e-3)
+                model.fit(numbers[inside], label[inside], None if train.weights is None else counts[inside])
+                lost += float((model.predict(numbers[outside]) - label[outside]) ** 2 @ counts[outside])
             return lost
 
-        return Ridge(min(PENALTIES, key=error), solver="sparse_cg").fit(numbers, label)
+        return Ridge(min(PENALTIES, key=error), solver="sparse_cg").fit(numbers, label, train.weights)
 
     return _assembled(experiment, train, label, fit)
 
@@ -144,6 +146,8 @@ def fit_trees(experiment: Experiment, train: Material, label: np.ndarray, settin
     from sklearn.ensemble import HistGradientBoostingRegressor
 
     inside, outside = cluster.hold_out(train.rows["cluster_id"].to_list(), 4, settings.seed)
+    counts = _counts(train)
+    first = None if train.weights is None else counts[inside]
 
     def trees(count: int) -> Any:
         return HistGradientBoostingRegressor(
@@ -156,12 +160,17 @@ def fit_trees(experiment: Experiment, train: Material, label: np.ndarray, settin
         )
 
     def fit(numbers: Any) -> Any:
-        stages = trees(MOST_TREES).fit(numbers[inside], label[inside]).staged_predict(numbers[outside])
-        errors = [float(np.mean((answers - label[outside]) ** 2)) for answers in stages]
-        return trees(1 + int(np.argmin(errors))).fit(numbers, label)
+        stages = trees(MOST_TREES).fit(numbers[inside], label[inside], first).staged_predict(numbers[outside])
+        errors = [float((answers - label[outside]) ** 2 @ counts[outside]) for answers in stages]
+        return trees(1 + int(np.argmin(errors))).fit(numbers, label, train.weights)
 
     with _one_thread():
         return _assembled(experiment, train, label, fit, dense=True)
+
+
+def _counts(train: Material) -> np.ndarray:
+    """Return how much each row counts, 1 where all count alike."""
+    return np.ones(train.rows.height) if train.weights is None else train.weights
 
 
 def _assembled(

@@ -30,6 +30,8 @@ class Settings:
     seed: int
     epochs: int
     cheap_repeats: int
+    labels: tuple[str, ...] = ()  # what to learn; none is what each experiment declares
+    weigh_by_votes: bool = False
 
 
 @dataclass(frozen=True)
@@ -39,6 +41,7 @@ class Material:
     rows: pl.DataFrame  # anime_id, cluster_id, and the declared texts and table features
     vectors: Mapping[str, np.ndarray] = field(default_factory=dict)
     pictures: np.ndarray | None = None
+    weights: np.ndarray | None = None  # how much each row counts in training; None where all count alike
 
     def take(self, rows: np.ndarray) -> "Material":
         """Return some of the rows, by number."""
@@ -46,6 +49,7 @@ class Material:
             self.rows[rows.tolist()],
             {name: values[rows] for name, values in self.vectors.items()},
             None if self.pictures is None else self.pictures[rows],
+            None if self.weights is None else self.weights[rows],
         )
 
 
