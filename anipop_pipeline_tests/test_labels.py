@@ -301,6 +301,9 @@ def test_statistics_of_nothing_are_nulls_and_no_error() -> None:
 # From the lake to predictions
 
 
+LACKING = ("characters", "portraits", "histograms", "further_scores")
+
+
 def a_lake(folder: Path, **more: Folder) -> Lake:
     """Return a lake of forty scored titles that share nobody, where no page of statistics was read."""
     titles = anime(
@@ -314,7 +317,10 @@ def a_lake(folder: Path, **more: Folder) -> Lake:
     tables = {
         "anime": Folder({"table.parquet": titles}),
         "roles": Folder({"table.parquet": pl.DataFrame(cast, schema=Roles.create_empty().schema, orient="row")}),
-        **{name: Folder(absent=f"no {name} here") for name in ("characters", "portraits", "histograms")},
+        **{
+            name: Folder(absent=f"no {name} here")
+            for name in ("characters", "portraits", "histograms", "further_scores")
+        },
         **more,
     }
     lake = opened(folder)

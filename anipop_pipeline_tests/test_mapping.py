@@ -1,8 +1,10 @@
 """Claims about mappings: foreign columns and values become ours, and what cannot be is refused where it stands."""
 
 import re
+import tomllib
 from collections.abc import Callable
 from datetime import date
+from pathlib import Path
 from typing import Any
 
 import polars as pl
@@ -263,3 +265,13 @@ def test_every_column_of_ours_has_a_reader_that_gives_its_type(table: str) -> No
     said = {"anime": ANIME} | {table: {"file": "x.csv", "columns": columns}}
 
     assert table in [part.table for part in planned(said, "my.toml").tables]
+
+
+def test_the_example_in_the_documentation_is_a_mapping() -> None:
+    page = Path(__file__).resolve().parents[1] / "docs" / "imports.md"
+    (example,) = re.findall(r"```toml\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL)
+
+    plan = planned(tomllib.loads(example), "the example")
+
+    assert [table.table for table in plan.tables] == ["anime", "further_scores", "roles", "relations"]
+    assert all(f"`{name}`" in page.read_text(encoding="utf-8") for name in READERS)

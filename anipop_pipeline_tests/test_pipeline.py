@@ -25,7 +25,7 @@ def test_every_asset_is_made_and_keeps_its_schema(lake: Path) -> None:
     here = opened(lake)
 
     for name in NAMES:
-        assert here.manifest(name).absent is None, name
+        assert (here.manifest(name).absent is None) == (name not in ("further_scores", "imported_split")), name
         if name in SCHEMAS:
             SCHEMAS[name].validate(here.load_table(name))
 

@@ -16,8 +16,7 @@ from polars.testing import assert_frame_equal
 from anipop_pipeline.assets.split import clusters as clusters_asset
 from anipop_pipeline.assets.split import split_statistics
 from anipop_pipeline.config import SplitConfig
-from anipop_pipeline.lake import Folder, clock
-from anipop_pipeline.resources import LakeResource
+from anipop_pipeline.lake import AbsentTable, Folder
 from anipop_pipeline.stages import clean, cluster, statistics
 from anipop_pipeline.stages.features import FRANCHISE
 from anipop_pipeline.stages.tables import published
@@ -327,18 +326,17 @@ def test_figures_come_out_in_one_form_with_and_without_published_ones() -> None:
 # In Dagster
 
 
-def drawn_in(folder: Path) -> dg.MaterializeResult[pl.DataFrame]:
-    """Return what the asset makes of three titles, two of which share a character, in a lake of its own."""
+def drawn(imported: pl.DataFrame) -> dg.MaterializeResult[pl.DataFrame]:
+    """Return what the asset makes of three titles, two of which share a character."""
     titles, roles = corpus({}, {}, {}), played((1, 1), (2, 1), (3, 2))
     parts = split("published", {1: "train", 2: "train", 3: "test"})
-    lake = LakeResource(root=str(folder), site="demo")
-    made = split_statistics(titles, characters(1, 3), roles, cluster.clusters(titles, roles), parts, lake)
+    made = split_statistics(titles, characters(1, 3), roles, cluster.clusters(titles, roles), parts, imported)
     assert isinstance(made, dg.MaterializeResult)
     return made
 
 
-def test_the_page_of_an_asset_shows_the_tables_of_the_report(tmp_path: Path) -> None:
-    made = drawn_in(tmp_path)
+def test_the_page_of_an_asset_shows_the_tables_of_the_report() -> None:
+    made = drawn(AbsentTable("a crawl brings no split"))
 
     assert set(made.metadata or {}) == {"balance", "clusters", "shared_characters", "words_by_part"}
     shown = (made.metadata or {})["shared_characters"]
@@ -346,12 +344,10 @@ def test_the_page_of_an_asset_shows_the_tables_of_the_report(tmp_path: Path) -> 
     assert "| T (1) | yes |" in (shown.value or "")
 
 
-def test_a_split_that_a_site_brings_is_described_where_there_is_one(tmp_path: Path) -> None:
+def test_a_split_that_a_site_brings_is_described_where_there_is_one() -> None:
     brought = pl.DataFrame({"anime_id": [1, 2, 3, 99], "part": ["train", "test", "test", "train"]})
-    lake = LakeResource(root=str(tmp_path), site="demo").open()
-    lake.save("imported_split", ImportedSplit.validate(brought, cast=True), {}, clock())
 
-    made = drawn_in(tmp_path)
+    made = drawn(ImportedSplit.validate(brought, cast=True))
 
     assert values(made.value, "imported_split", "imported", "all") == {
         "unknown": 1, "unplaced": 0, "agreed": 2, "torn_clusters": 1, "torn_characters": 1,

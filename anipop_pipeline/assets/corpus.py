@@ -8,8 +8,7 @@ import polars as pl
 
 from anipop_pipeline.assets.absence import asset
 from anipop_pipeline.config import CorpusConfig
-from anipop_pipeline.lake import Folder, Lake, reason_absent
-from anipop_pipeline.resources import LakeResource
+from anipop_pipeline.lake import Folder, reason_absent
 from anipop_pipeline.stages import clean, labels, oddities, statistics
 from anipop_pipeline.stages.clean import Kept
 from anipop_pipeline.stages.report import corpus_tables, markdown
@@ -23,7 +22,7 @@ def corpus_anime(
     characters: pl.DataFrame,
     portraits: pl.DataFrame,
     histograms: pl.DataFrame,
-    lake: LakeResource,
+    further_scores: pl.DataFrame,
     config: CorpusConfig,
 ) -> dg.MaterializeResult[Folder]:
     """One row for each scored anime whose synopsis and main characters tell a story, with every label that it has."""
@@ -38,7 +37,7 @@ def corpus_anime(
         need_english=config.need_english,
         need_unique=config.need_unique,
         histograms=_there(histograms),
-        further=_further_scores(lake.open()),
+        further=_there(further_scores),
     )
     return _cleaned(kept, oddities.of_anime(kept.rows))
 
@@ -118,11 +117,6 @@ def _usable(characters: pl.DataFrame, portraits: pl.DataFrame, dials: CorpusConf
 
 def _there(table: pl.DataFrame) -> pl.DataFrame | None:
     return None if reason_absent(table) else table
-
-
-def _further_scores(lake: Lake) -> pl.DataFrame | None:
-    """Return the scores that an imported site brings from elsewhere, None where it brings none."""
-    return _there(lake.load_table("further_scores")) if lake.has("further_scores") else None
 
 
 def _cleaned(kept: Kept, odd: pl.DataFrame) -> dg.MaterializeResult[Folder]:

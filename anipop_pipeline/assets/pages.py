@@ -130,6 +130,12 @@ def posters(
     return _pictures(context, lake, site, engine, config, wanted_posters(anime), "posters")
 
 
+@asset("pages", on_import="keep")
+def further_scores(lake: LakeResource) -> dg.MaterializeResult[Folder]:
+    """One row for each score that another source gives an anime; only an import brings some."""
+    return dg.MaterializeResult(value=Folder(absent=f"{lake.site} is crawled, and brings no further scores"))
+
+
 @asset("pages", tolerant=True)
 def parse_rejects(
     anime: Folder, histograms: Folder, roles: Folder, characters: Folder, portraits: Folder, posters: Folder
@@ -151,6 +157,7 @@ ASSETS = [
     characters,
     portraits,
     posters,
+    further_scores,
     parse_rejects,
 ]
 

@@ -9,7 +9,7 @@ import polars as pl
 
 from anipop_pipeline.assets.absence import asset
 from anipop_pipeline.config import SplitConfig
-from anipop_pipeline.lake import Folder, Lake, reason_absent
+from anipop_pipeline.lake import Folder, reason_absent
 from anipop_pipeline.resources import LakeResource
 from anipop_pipeline.stages import cluster, labels, statistics
 from anipop_pipeline.stages.features import FRANCHISE
@@ -45,6 +45,12 @@ def splits(corpus_anime: pl.DataFrame, clusters: pl.DataFrame, config: SplitConf
     )
 
 
+@asset("split", on_import="keep")
+def imported_split(lake: LakeResource) -> dg.MaterializeResult[Folder]:
+    """One row for each anime that an import has placed in train or test itself; a crawl places none."""
+    return dg.MaterializeResult(value=Folder(absent=f"{lake.site} is crawled, and brings no split"))
+
+
 @asset("split", tolerant=True)
 def split_statistics(
     corpus_anime: pl.DataFrame,
@@ -52,17 +58,20 @@ def split_statistics(
     corpus_roles: pl.DataFrame,
     clusters: pl.DataFrame,
     splits: pl.DataFrame,
-    lake: LakeResource,
+    imported_split: pl.DataFrame,
 ) -> dg.MaterializeResult[pl.DataFrame]:
     """One row for each figure that compares train and test, beside the published one, and beside a split of its own."""
     drawn = statistics.split_statistics(corpus_anime, corpus_characters, corpus_roles, clusters, splits)
-    imported = _imported_split(lake.open())
-    brought = []
-    if imported is not None:
-        brought = [
-            *statistics.describe_parts(corpus_anime, corpus_characters, corpus_roles, imported, corpus_tables.IMPORTED),
-            cluster.compared(imported, clusters, corpus_roles, splits),
+    brought = (
+        []
+        if reason_absent(imported_split)
+        else [
+            *statistics.describe_parts(
+                corpus_anime, corpus_characters, corpus_roles, imported_split, corpus_tables.IMPORTED
+            ),
+            cluster.compared(imported_split, clusters, corpus_roles, splits),
         ]
+    )
     figures = statistics.finish([drawn, *brought])
     shown = corpus_tables.of_split(figures)
     return dg.MaterializeResult(
@@ -70,12 +79,4 @@ def split_statistics(
     )
 
 
-ASSETS = [clusters, splits, split_statistics]
-
-
-def _imported_split(lake: Lake) -> pl.DataFrame | None:
-    """Return the split that this site was imported with, None where it brought none."""
-    if not lake.has("imported_split"):
-        return None
-    table = lake.load_table("imported_split")
-    return None if reason_absent(table) else table
+ASSETS = [clusters, splits, imported_split, split_statistics]
