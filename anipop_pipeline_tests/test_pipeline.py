@@ -238,7 +238,7 @@ def test_the_report_is_one_file_that_says_what_it_is(lake: Path) -> None:
 def test_no_file_of_the_lake_is_a_pickle(lake: Path) -> None:
     endings = {path.suffix for path in lake.rglob("*") if path.is_file()}
 
-    assert endings <= {".parquet", ".json", ".gz", ".html", ".md", ".png", ".safetensors", ".skops"}
+    assert endings <= {".parquet", ".json", ".gz", ".html", ".md", ".png", ".safetensors", ".skops", ".lock"}
 
 
 def test_groups_and_rooms_of_the_lake_agree() -> None:
