@@ -153,6 +153,18 @@ def test_without_encoders_what_stands_on_them_is_absent_and_metrics_says_why(lak
     assert "encoders = &#39;none&#39;" in here.path_of("report", "report.html").read_text()
 
 
+def test_franchises_are_kept_together_where_the_dial_says_so(lake: Path, tmp_path: Path) -> None:
+    copied(lake, tmp_path)
+
+    result = materialise(tmp_path, "clusters", "splits", "split_statistics", dials={"clusters": {"franchises": True}})
+
+    assert opened(tmp_path).manifest("clusters").notes["franchises"] is True
+    judged = {one.check_name: one.passed for one in result.get_asset_check_evaluations()}
+    assert judged["clusters_stay_whole"]
+    assert judged["characters_stay_whole"]
+    assert judged["franchises_stay_whole"]
+
+
 def test_an_import_brings_its_tables_and_has_no_crawl(lake: Path, tmp_path: Path) -> None:
     here, brought = opened(lake), tmp_path / "old-set"
     brought.mkdir()
