@@ -29,6 +29,9 @@ dev: $(STAMP)  ## the Dagster UI on http://127.0.0.1:3000
 
 bench: $(STAMP)  ## every benchmark that needs no data from elsewhere
 	$(BIN)/python benchmarks/pipeline.py
+	$(BIN)/python benchmarks/crawl.py
+	$(BIN)/python benchmarks/clusters.py
+	$(BIN)/python benchmarks/scale.py
 	$(BIN)/python benchmarks/metrics.py
 
 clean:  ## remove what was installed and made; the lake stays
