@@ -15,14 +15,16 @@ import polars as pl
 
 from anipop_pipeline.config import CheckConfig
 from anipop_pipeline.errors import LaterTier
-from anipop_pipeline.lake import TABLE, Folder, Lake, Manifest, clock
+from anipop_pipeline.lake import TABLE, Folder, Lake, Manifest, clock, reason_absent
 from anipop_pipeline.resources import LakeResource, plainly
 from anipop_pipeline.stages import cluster, experiments, health
 from anipop_pipeline.stages.features import FRANCHISE
 from anipop_pipeline.stages.tables.pages import NOT_ON_SITE
+from anipop_pipeline.stages.tables.split import MAY_TEAR
 
 FEW_PAGES = 20  # of fewer pages, one says nothing about the site
 PARSED = ("anime", "histograms", "roles", "characters", "portraits", "posters")  # tables that are read from pages
+FOLD = ["split", "repeat", "fold"]
 LIST_DIALS = ("listing", "first_pages")  # notes of a list that say which anime it was asked for
 
 
@@ -159,15 +161,20 @@ def _all_well(now: health.Health, before: health.Health | None) -> str:
 
 @dg.asset_check(asset="splits", blocking=True, additional_ins={"clusters": dg.AssetIn("clusters")})
 def clusters_stay_whole(splits: pl.DataFrame, clusters: pl.DataFrame) -> dg.AssetCheckResult:
-    """No cluster is torn apart in `published` and `grouped`, and `temporal` marks what it tears."""
+    """No cluster is torn apart in `published` and `grouped`; `temporal` and `authors` mark what they tear."""
     lost = splits.join(clusters, on="anime_id", how="anti").height
-    wrong = cluster.torn(splits, clusters.select("anime_id", group="cluster_id"))
-    return dg.AssetCheckResult(passed=wrong + lost == 0, metadata={"torn_clusters": wrong, "without_cluster": lost})
+    families = clusters.select("anime_id", group="cluster_id")
+    wrong, by_authors = cluster.torn(splits, families), cluster.torn_by_authors(splits, families)
+    return dg.AssetCheckResult(
+        passed=wrong + lost == 0,
+        metadata={"torn_clusters": wrong, "torn_by_authors": by_authors, "without_cluster": lost},
+        description=f"the split that this site brings tears {by_authors} clusters apart" if by_authors else None,
+    )
 
 
 @dg.asset_check(asset="splits", blocking=True, additional_ins={"corpus_roles": dg.AssetIn("corpus_roles")})
 def characters_stay_whole(splits: pl.DataFrame, corpus_roles: pl.DataFrame) -> dg.AssetCheckResult:
-    """No main character plays on both sides of `published` and `grouped`, and `temporal` marks where one does."""
+    """No main character plays on both sides of `published` and `grouped`; elsewhere a mark says where one does."""
     wrong = cluster.torn(splits, corpus_roles.select("anime_id", group="character_id"))
     return dg.AssetCheckResult(passed=wrong == 0, metadata={"torn_characters": wrong})
 
@@ -185,6 +192,64 @@ def franchises_stay_whole(splits: pl.DataFrame, clusters: Folder, corpus_anime: 
     return dg.AssetCheckResult(passed=wrong == 0, metadata={"torn_franchises": wrong})
 
 
+@dg.asset_check(
+    asset="splits", blocking=True, additional_ins={name: dg.AssetIn(name) for name in ("clusters", "corpus_anime")}
+)
+def splits_are_complete(
+    splits: pl.DataFrame, clusters: pl.DataFrame, corpus_anime: pl.DataFrame
+) -> dg.AssetCheckResult:
+    """Every title is placed once in each fold and tested once in `grouped`; parts, marks and years are as promised."""
+    plain = splits.with_columns(pl.col("split", "part").cast(pl.String))
+    free = cluster.outside_lockbox(clusters)
+    placed = clusters if plain.join(free, on="anime_id", how="anti").height else free
+    years = placed.select("anime_id").join(corpus_anime.select("anime_id", "year"), on="anime_id", how="inner")
+    found = {
+        "rows that stand twice in a fold": plain.height - plain.unique([*FOLD, "anime_id"]).height,
+        "rows that a fold lacks": _unplaced(plain, placed, years),
+        "folds without train or without test": plain.group_by(FOLD).agg(n=pl.n_unique("part")).filter(n=1).height,
+        "titles that `grouped` does not test exactly once": _not_tested_once(plain, placed),
+        "rows whose mark `seen` is wrong": _wrongly_marked(plain, clusters),
+        "rows of `temporal` that are out of their time": _out_of_time(plain, years),
+    }
+    said = "; ".join(f"{what}: {rows}" for what, rows in found.items() if rows)
+    return dg.AssetCheckResult(
+        passed=not said, metadata={"faults": sum(found.values())}, description=said or "every title is in its place"
+    )
+
+
+def _unplaced(splits: pl.DataFrame, placed: pl.DataFrame, years: pl.DataFrame) -> int:
+    """Return how many rows are not there, over all folds: `authors` places whom it likes, `temporal` the dated."""
+    dated = years.drop_nulls("year")
+    wanted = {"published": placed, "grouped": placed, **({"temporal": dated} if dated["year"].n_unique() > 1 else {})}
+    lacking = 0
+    for name, titles in wanted.items():
+        own = splits.filter(pl.col("split") == name).unique([*FOLD, "anime_id"])
+        folds = max(own.select(FOLD).n_unique(), 1)
+        lacking += folds * titles.height - own.join(titles, on="anime_id", how="semi").height
+    return lacking
+
+
+def _not_tested_once(splits: pl.DataFrame, placed: pl.DataFrame) -> int:
+    tested = splits.filter(pl.col("split") == "grouped", pl.col("part") == "test").group_by("repeat", "anime_id").len()
+    often = tested.filter(pl.col("len") > 1).height
+    return often + placed.join(tested, on="anime_id", how="anti").height
+
+
+def _wrongly_marked(splits: pl.DataFrame, clusters: pl.DataFrame) -> int:
+    """Return how many rows are not marked as seen though train has their cluster, or are and it does not."""
+    rows = splits.filter(pl.col("split").is_in(MAY_TEAR)).join(clusters, on="anime_id", how="inner", validate="m:1")
+    known = (pl.col("part") == "train").any().over([*FOLD, "cluster_id"])
+    return rows.filter(pl.col("seen") != ((pl.col("part") == "test") & known)).height
+
+
+def _out_of_time(splits: pl.DataFrame, years: pl.DataFrame) -> int:
+    """Return how many rows of `temporal` have no year, or are tested though train has something as young."""
+    rows = splits.filter(pl.col("split") == "temporal").join(years, on="anime_id", how="left", validate="m:1")
+    newest = pl.col("year").filter(pl.col("part") == "train").max()
+    late = (pl.col("part") == "test") & (pl.col("year") <= newest)
+    return rows.filter(pl.col("year").is_null() | late.fill_null(value=False)).height
+
+
 @dg.asset_check(asset="tabular_features", blocking=True)
 def inputs_exist_at_their_tier(tabular_features: pl.DataFrame) -> dg.AssetCheckResult:
     """No experiment looks at something of a later tier than it declares."""
@@ -200,8 +265,10 @@ def inputs_exist_at_their_tier(tabular_features: pl.DataFrame) -> dg.AssetCheckR
 
 @dg.asset_check(asset="corpus_anime", blocking=True)
 def corpus_is_not_empty(corpus_anime: pl.DataFrame) -> dg.AssetCheckResult:
-    """There is enough to learn from: at least ten anime are left after cleaning."""
-    return dg.AssetCheckResult(passed=corpus_anime.height >= 10, metadata={"anime": corpus_anime.height})
+    """There is enough to learn from: at least ten anime are left after cleaning, where a site has a corpus."""
+    absent = reason_absent(corpus_anime)
+    passed = absent is not None or corpus_anime.height >= 10
+    return dg.AssetCheckResult(passed=passed, metadata={"anime": corpus_anime.height}, description=absent)
 
 
 ALL = [
@@ -212,5 +279,6 @@ ALL = [
     clusters_stay_whole,
     characters_stay_whole,
     franchises_stay_whole,
+    splits_are_complete,
     inputs_exist_at_their_tier,
 ]

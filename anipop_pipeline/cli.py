@@ -107,6 +107,7 @@ def _run(parsed: argparse.Namespace) -> int:
 
     started = time.monotonic()
     keys = _selected(parsed.select)
+    _refuse_nameless(lake, keys)
     print(f"Site {lake.site}, lake {lake.root}: {len(keys)} assets", file=sys.stderr)
     with _instance() as instance:
         result = defs.resolve_job_def("everything").execute_in_process(
@@ -119,7 +120,18 @@ def _run(parsed: argparse.Namespace) -> int:
         print("anipop: the run failed; what was finished is kept, and the next run goes on", file=sys.stderr)
         return 1
     print(f"Done in {time.monotonic() - started:.0f} s\n", file=sys.stderr)
+    if "dataset_card" in keys and lake.manifest("dataset_card").absent is None:
+        print(f"Dataset: {lake.path_of('dataset_card', 'README.md').parent}")
     return _summary(parsed) if {"metrics", "report"} & set(keys) and lake.has("metrics") else 0
+
+
+def _refuse_nameless(lake: Lake, keys: Sequence[str]) -> None:
+    """Refuse to crawl a real site for somebody whom its owners could not write to, before anything starts."""
+    from anipop_pipeline import resources, sites
+    from anipop_pipeline.automation import CRAWL
+
+    if lake.site == "mal" and set(CRAWL) & set(keys):
+        sites.require_contact(resources.settings().contact)
 
 
 def _selected(selection: str) -> list[str]:
@@ -161,8 +173,11 @@ def _summary(_parsed: argparse.Namespace) -> int:
 
     lake = _lake()
     metrics = lake.load_folder("metrics")
-    if lake.name == "demo":
+    if lake.invented:
         print(f"{BANNER}\n")
+    if metrics.absent is not None:
+        print(f"There is nothing to tell: {metrics.absent}")
+        return 0
     print(terminal_table(metrics.table(), ABOUT))
     for experiment, reason in metrics.table("absent").iter_rows():
         print(f"absent: {experiment}: {reason}")
@@ -272,10 +287,11 @@ def _reindex(_parsed: argparse.Namespace) -> int:
     lake = _lake()
     found = RawStore(lake).reindex(clock)
     for segment in found:
-        torn = f", {segment.torn_bytes:,} bytes after them are torn" if segment.torn_bytes else ""
-        print(f"{segment.file:<24}{segment.records:>10,} records{torn}")
+        torn = f", {segment.torn_bytes:,} bytes after them are lost" if segment.torn_bytes else ""
+        why = f" ({segment.damage})" if segment.damage else ""
+        print(f"{segment.file:<24}{segment.records:>10,} records{torn}{why}")
     records, torn_bytes = sum(one.records for one in found), sum(one.torn_bytes for one in found)
-    print(f"{lake.site}: {records:,} records in {len(found):,} segments, {torn_bytes:,} bytes torn")
+    print(f"{lake.site}: {records:,} records in {len(found):,} segments, {torn_bytes:,} bytes lost")
     return 0
 
 

@@ -27,6 +27,7 @@ from anipop_pipeline.storage import is_local, place, staging, write_json, writin
 
 SITE_NAME = re.compile(r"(?P<name>[a-z][a-z0-9-]{0,31})(@(?P<as_of>\d{4}-\d{2}-\d{2}))?")
 CRAWLED = ("demo", "mal")
+INVENTED = "demo.invalid"
 REPORTS = frozenset({"metrics", "audit", "learning_curves", "report", "dataset_card", "comparables"})
 TABLE = "table.parquet"
 VECTORS = pl.Schema({"key": pl.String(), "vector": pl.List(pl.Float32)})
@@ -104,6 +105,11 @@ class Lake:
     def name(self) -> str:
         """Return the site's name without its date."""
         return self.site.partition("@")[0]
+
+    @property
+    def invented(self) -> bool:
+        """Return whether all titles of this site are invented: the demo's, also those of its pages imported again."""
+        return self.name == "demo" or (self.imported() or {}).get("site") == INVENTED
 
     @property
     def as_of(self) -> date | None:

@@ -82,7 +82,7 @@ class Predictor:
         corpus, clusters = (lake.load_table_of(manifests[name]) for name in ("corpus_anime", "clusters"))
         if (reason := reason_absent(corpus)) is not None or corpus.is_empty():
             raise ModelMissing(f"site {lake.site} has no corpus to learn from: {reason or 'no title was kept'}")
-        return cls.of(corpus, clusters, folders, site=lake.site, invented=lake.name == "demo")
+        return cls.of(corpus, clusters, folders, site=lake.site, invented=lake.invented)
 
     @classmethod
     def of(

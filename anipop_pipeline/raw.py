@@ -48,11 +48,12 @@ PAGES = pa.schema([("url", pa.string()), ("id", pa.int64()), ("body", pa.large_b
 
 @dataclass(frozen=True)
 class Reindexed:
-    """One segment whose index was built anew: how much of it is whole, and how much is torn."""
+    """One segment whose index was built anew: how much of it is whole, and what is wrong with the rest."""
 
     file: str
     records: int
     torn_bytes: int
+    damage: str = ""  # empty where the end is clean, or only torn
 
 
 @dataclass(frozen=True)
@@ -146,25 +147,32 @@ class RawStore:
         indexed = {_stem(path) for path in self._names("index", INDEX_PART)}
         for path in self._names("", SEGMENT):
             if _stem(path) not in indexed:
-                self._write_index(_stem(path), self._scanned(path)[0])
+                self._write_index(_stem(path), self._scanned(path))
 
     def reindex(self, now: Callable[[], datetime]) -> list[Reindexed]:
-        """Build the index anew from the segments alone; one that is damaged is named, and nothing is changed."""
+        """Build the index anew from the segments alone: of one that is damaged, from the records before the damage."""
         with self.lease(now):
             self._seal()
-            found = {path.name: self._scanned(path) for path in self._names("", SEGMENT)}
-            for name, (rows, _) in found.items():
-                self._write_index(name.removesuffix(SEGMENT), rows)
+            found = [self._salvaged(path) for path in self._names("", SEGMENT)]
+            for one, rows in found:
+                self._write_index(one.file.removesuffix(SEGMENT), rows)
+            kept = {one.file.removesuffix(SEGMENT) for one, _ in found}
             for part in self._names("index", INDEX_PART):
-                if f"{_stem(part)}{SEGMENT}" not in found:
+                if _stem(part) not in kept:
                     part.unlink()
-        return [Reindexed(name, len(rows), torn) for name, (rows, torn) in found.items()]
+        return [one for one, _ in found]
 
-    def _scanned(self, path: UPath) -> tuple[list[dict[str, Any]], int]:
-        """Return what the index says of a segment's whole records, and how many bytes after them are torn."""
+    def _salvaged(self, path: UPath) -> tuple[Reindexed, list[dict[str, Any]]]:
+        with path.open("rb") as segment:
+            rows, damage = _whole_rows(segment, path.name)
+            end = rows[-1]["offset"] + rows[-1]["length"] if rows else 0
+            left = segment.seek(0, SEEK_END) - end
+        return Reindexed(path.name, len(rows), left, damage.what if damage else ""), rows
+
+    def _scanned(self, path: UPath) -> list[dict[str, Any]]:
+        """Return what the index says of a segment's whole records."""
         with self._open(path.name) as segment:
-            rows, end = _rows(segment, path.name)
-            return rows, segment.seek(0, SEEK_END) - end
+            return _rows(segment, path.name)[0]
 
     def _append(self, exchange: archive.Exchange) -> int:
         """Return the size of the open segment, now with one more record."""
@@ -242,7 +250,10 @@ class RawStore:
         """Give a sealed segment to read; whatever is wrong with it is said with its path."""
         path = self.folder / file
         part = f"index/{file.removesuffix(SEGMENT)}{INDEX_PART}"
-        fix = f"restore it from a copy, or delete it and {part}, and crawl again"
+        fix = (
+            "restore it from a copy; or run anipop lake reindex, which keeps the records before the damage, and crawl "
+            f"again; or delete it and {part}, and crawl again"
+        )
         try:
             with _naming(path, fix), path.open("rb") as segment:
                 yield segment

@@ -71,15 +71,20 @@ def visit_demo(anime: int, seed: int, port: int, days: int = 0) -> Iterator[Visi
         yield Visit(BASES["demo"], hosts, session, here, None, agent, f"{anime} anime of seed {seed}")
 
 
-@contextmanager
-def visit_mal(contact: str, requests_per_second: float) -> Iterator[Visit]:
-    """Reach myanimelist.net, which wants to know whom to write to."""
+def require_contact(contact: str) -> None:
+    """Refuse to crawl a real site without an address that its owners can write to."""
     if not (contact.isascii() and CONTACT.search(contact)):
         raise SettingError(
             "a crawl of myanimelist.net must say whom its owners can write to",
             where="ANIPOP_CONTACT",
             fix="set ANIPOP_CONTACT to an address that you read, in plain ASCII, such as you@example.org",
         )
+
+
+@contextmanager
+def visit_mal(contact: str, requests_per_second: float) -> Iterator[Visit]:
+    """Reach myanimelist.net, which wants to know whom to write to."""
+    require_contact(contact)
     hosts = frozenset({"myanimelist.net", "cdn.myanimelist.net"})
     with requests.Session() as session:
         session.mount("https://", DeadlineAdapter(ANSWER_SECONDS))

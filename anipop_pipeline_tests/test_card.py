@@ -355,7 +355,7 @@ def test_a_card_counts_titles_clusters_scores_and_the_funnel() -> None:
 
     assert "4 anime in 3 clusters" in said
     assert "Scores from 5.00 to 9.00, mean 7.12." in said
-    assert "| parsed | 1,234 |\n| kept | 4 |" in said
+    assert "| pages read | 1,234 |\n| kept | 4 |" in said
     assert "99" not in said
 
 
@@ -400,7 +400,11 @@ def test_a_card_states_labels_limits_leaks_and_whose_the_texts_are() -> None:
 
     assert "W = v / (v + m) * S + m / (v + m) * C" in said
     assert card.LIMITS in said
-    assert card.RIGHTS in said
+    assert "no licence to them is given here" in said
+    assert (
+        "Ids, titles, names of characters, addresses of pages, labels, groups of related titles, splits and features "
+        "are facts"
+    ) in said
     assert LEAKS in said
     assert "| `studios` | list of string | who animates it | announcement |" in said
 

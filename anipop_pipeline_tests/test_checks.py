@@ -14,6 +14,7 @@ import pytest
 from anipop_pipeline import assets, checks, engine, resources
 from anipop_pipeline.config import CheckConfig, DemoConfig
 from anipop_pipeline.lake import Folder, Lake, clock, open_lake
+from anipop_pipeline.stages import cluster
 from anipop_pipeline.stages.experiments import EXPERIMENTS, Experiment
 from anipop_pipeline.stages.health import Health, measure
 from anipop_pipeline.stages.tables.pages import NOT_ON_SITE, ParseRejects
@@ -505,6 +506,113 @@ def test_a_franchise_may_be_torn_only_where_the_dial_is_off(franchises: bool, re
 
     assert result.passed is passes
     assert judged(checks.franchises_stay_whole, whole("grouped"), clusters, franchise(related)).passed
+
+
+def test_a_split_that_a_site_brings_may_tear_what_it_marks_and_the_check_says_so() -> None:
+    brought = torn("authors", seen=True)
+
+    result = judged(checks.clusters_stay_whole, pl.concat([whole("grouped"), brought]), CLUSTERS)
+
+    assert (result.passed, told(result, "torn_by_authors"), told(result, "torn_clusters")) == (True, 1, 0)
+    assert result.description == "the split that this site brings tears 1 clusters apart"
+    assert not judged(checks.clusters_stay_whole, torn("authors", seen=False), CLUSTERS).passed
+
+
+# Everybody in place
+
+
+TEN = pl.DataFrame({"anime_id": range(1, 11), "year": [2000, 2001, 2002, 2003, 2004, 2005, 2006, 2020, 2021, None]})
+FAMILIES = pl.DataFrame(
+    {"anime_id": range(1, 11), "cluster_id": [1, 2, 3, 4, 5, 6, 7, 1, 9, 10], "size": [2, 1, 1, 1, 1, 1, 1, 2, 1, 1]}
+)
+
+
+def drawn(lockbox: bool = False) -> pl.DataFrame:
+    """Return the splits of ten anime, of which 8 is a late sequel of 1, with the one that their authors drew."""
+    theirs = pl.DataFrame({"anime_id": [1, 2, 8, 9, 99], "part": ["train", "train", "test", "test", "test"]})
+    belongs = cluster.outside_lockbox(FAMILIES) if lockbox else FAMILIES
+    return cluster.splits(TEN, belongs, seed=1, test_share=0.2, repeats=2, folds=3, temporal_share=0.2, imported=theirs)
+
+
+def damaged(split: str, number: int, fold: int = 0, **changed: object) -> pl.DataFrame:
+    """Return the splits with one row changed, or without it."""
+    rows = drawn()
+    key = {"split": split, "repeat": 0, "fold": fold, "anime_id": number}
+    own = pl.all_horizontal(pl.col(name) == value for name, value in key.items())
+    assert rows.filter(own).height == 1
+    if not changed:
+        return rows.filter(~own)
+    values = {name: pl.lit(value, rows[name].dtype) for name, value in changed.items()}
+    return rows.with_columns(pl.when(own).then(value).otherwise(name).alias(name) for name, value in values.items())
+
+
+def fault(rows: pl.DataFrame) -> str:
+    result = judged(checks.splits_are_complete, rows, FAMILIES, TEN)
+    assert not result.passed
+    return result.description or ""
+
+
+@pytest.mark.parametrize("lockbox", [False, True])
+def test_splits_as_they_are_drawn_are_complete(lockbox: bool) -> None:
+    result = judged(checks.splits_are_complete, drawn(lockbox), FAMILIES, TEN)
+
+    assert (result.passed, result.description) == (True, "every title is in its place")
+
+
+def test_a_row_that_stands_twice_is_found() -> None:
+    rows = drawn()
+
+    assert fault(pl.concat([rows, rows.filter(split="temporal").head(1)])) == "rows that stand twice in a fold: 1"
+
+
+@pytest.mark.parametrize(("split", "number"), [("published", 10), ("temporal", 5)])
+def test_a_title_that_a_fold_lacks_is_found(split: str, number: int) -> None:
+    assert fault(damaged(split, number)) == "rows that a fold lacks: 1"
+
+
+@pytest.mark.parametrize("split", ["published", "grouped", "temporal"])
+def test_a_split_that_is_not_there_is_found(split: str) -> None:
+    assert "rows that a fold lacks" in fault(drawn().filter(pl.col("split") != split))
+
+
+def test_a_fold_without_test_rows_is_found() -> None:
+    all_train = drawn().with_columns(
+        part=pl.when(pl.col("split") == "published", pl.col("repeat") == 1)
+        .then(pl.lit("train", drawn()["part"].dtype))
+        .otherwise("part")
+    )
+
+    assert fault(all_train) == "folds without train or without test: 1"
+
+
+def test_a_title_that_is_never_tested_or_tested_twice_is_found() -> None:
+    folds = drawn().filter(split="grouped", part="test")
+    number, fold = folds.select("anime_id", "fold").row(0)
+
+    for changed, part in ((fold, "train"), ((fold + 1) % 3, "test")):
+        assert fault(damaged("grouped", number, changed, part=part)) == (
+            "titles that `grouped` does not test exactly once: 1"
+        )
+
+
+@pytest.mark.parametrize(
+    ("split", "number", "seen"), [("temporal", 8, False), ("temporal", 9, True), ("authors", 8, False)]
+)
+def test_a_mark_that_is_lacking_or_one_too_many_is_found(split: str, number: int, seen: bool) -> None:
+    assert fault(damaged(split, number, seen=seen)) == "rows whose mark `seen` is wrong: 1"
+
+
+def test_a_test_title_that_is_no_younger_than_train_is_found() -> None:
+    # 7 is of 2006, and 2020 is the first year that is tested: once 9 is learned from, 8 is no later than train.
+    assert fault(damaged("temporal", 9, part="train")) == "rows of `temporal` that are out of their time: 1"
+    # Tested, 6 of 2005 is older than 7, which is learned from.
+    assert fault(damaged("temporal", 6, part="test")) == "rows of `temporal` that are out of their time: 1"
+
+
+def test_a_title_without_a_year_has_no_place_in_time() -> None:
+    stray = drawn().filter(split="temporal", anime_id=7).with_columns(anime_id=pl.lit(10, pl.Int64))
+
+    assert fault(pl.concat([drawn(), stray])) == "rows of `temporal` that are out of their time: 1"
 
 
 # The corpus and the ledger

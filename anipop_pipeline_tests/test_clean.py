@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
 from anipop_pipeline.stages import clean, cluster, labels, oddities, parse
+from anipop_pipeline.stages.parse import words
 from anipop_pipeline.stages.parse.text import period
 from anipop_pipeline.stages.tables.pages import Anime, Characters, Portraits, Roles
 
@@ -108,6 +109,54 @@ def test_the_first_marker_counts(pieces: list[str]) -> None:
     first = min((start for start in starts if start >= 0), default=len(text))
 
     assert column([text]).select(clean.cut("text")).item() == (text[:first].strip() or None)
+
+
+# Stories, and texts as written
+
+
+def test_the_paper_cuts_the_text_as_written_and_the_story_goes_on_after_a_credit() -> None:
+    before, after = "word " * 20, "more " * 5
+    both = {"synopsis": before + after, "synopsis_as_written": f"{before}(Source: ANN) {after}"}
+
+    assert cleaned(anime(both), roles(), None).rows["words"].to_list() == [25]
+    assert cleaned(anime(both), roles(), None, texts="paper").rows["words"].to_list() == [20]
+
+
+def test_what_the_papers_cut_leaves_decides_on_a_title_and_no_story_stands_in_for_it() -> None:
+    both = {"synopsis": TWENTY, "synopsis_as_written": f"(Source: ANN) {TWENTY}"}
+
+    assert rules(cleaned(anime(both), roles(), None, texts="paper")) == {1: "synopsis_missing"}
+
+
+def test_a_credit_that_the_paper_does_not_know_counts_among_its_words() -> None:
+    both = {"synopsis": TWENTY, "synopsis_as_written": f"{TWENTY} [written by me]"}
+
+    assert cleaned(anime(both), roles(), None, texts="paper").rows["words"].to_list() == [23]
+
+
+def test_where_an_import_brings_no_text_as_written_the_story_is_used() -> None:
+    kept = cleaned(anime({"synopsis_as_written": None}), roles(), None, texts="paper")
+
+    assert kept.rows["synopsis"].to_list() == [TWENTY.strip()]
+
+
+@pytest.mark.parametrize(
+    ("dials", "described"),
+    [
+        ({}, ["He swims.", None]),
+        ({"texts": "paper"}, ["Age: 17\n\nHe swims.", "Age: 18"]),
+        ({"texts": "paper", "spoilers": True}, ["Age: 17\n\nHe swims. He dies.", "Age: 18"]),
+    ],
+)
+def test_the_papers_descriptions_have_the_facts_before_them(dials: dict[str, Any], described: list[str | None]) -> None:
+    people = characters(
+        {"description": "He swims.", "description_as_written": "Age: 17\n\nHe swims.", "spoiler": "He dies."},
+        {"description": None, "description_as_written": "Age: 18"},
+    )
+
+    found = clean.usable_characters(people, None, min_words=1, need_description=False, **{"spoilers": False, **dials})
+
+    assert found.rows["description"].to_list() == described
 
 
 # Anime
@@ -216,6 +265,35 @@ def test_a_story_does_not_leave_for_one_that_was_not_kept_itself() -> None:
     assert kept.rows["anime_id"].to_list() == [2]
 
 
+def test_a_story_does_not_leave_for_one_that_leaves_itself() -> None:
+    # Of 56 runs of five words, neighbours share 54 of 58 together, and the first and the third 52 of 60.
+    many = [f"w{number}" for number in range(60)]
+    first, second, third = many, [*many[:-2], "a", "b"], ["c", "d", *many[2:-2], "a", "b"]
+    parsed = anime(*({"synopsis": " ".join(one)} for one in (first, second, third)))
+
+    kept = cleaned(parsed, roles(), None, need_unique=True)
+
+    assert oddities.twins(parsed).select("anime_id", "twin_id").rows() == [(2, 1), (3, 2)]
+    assert rules(kept) == {2: "duplicate_story"}
+
+
+def test_the_dial_of_the_sites_mean_turns_scores_round() -> None:
+    parsed = anime({"score": 7.0, "votes": 50}, {"score": 6.0, "votes": 25})
+
+    kept = cleaned(parsed, roles(), None, site_mean=6.0).rows
+
+    # Of 100 times 7, the site's 50 times 6 leave 400 for 50 votes; a score of 6 is a mean of 6.
+    assert kept["plain"].to_list() == [8.0, 6.0]
+
+
+def test_votes_that_only_a_page_of_statistics_tells_are_votes_of_the_corpus() -> None:
+    marks = pl.DataFrame({"anime_id": [1, 1], "mark": [6, 10], "votes": [25, 25]})
+
+    kept = cleaned(anime({"votes": None}, {"votes": 7}), roles(), None, histograms=marks).rows
+
+    assert kept["votes"].to_list() == [50, 7]
+
+
 def test_an_unknown_credit_counts_as_none_and_the_year_is_that_of_the_first_day() -> None:
     parsed = anime({"aired_from": date(2019, 12, 31), "synopsis_credit": "rewrite"}, {})
 
@@ -290,6 +368,7 @@ def test_a_corpus_carries_every_label() -> None:
         "No biography written.",
         "(no information has been added yet)",
         "No character biography.",
+        "No Description Available!",
         "...",
         "(Source: Wikipedia)",
     ],
@@ -306,6 +385,8 @@ def test_a_character_without_a_useful_description_leaves(text: str | None) -> No
         "No one knows her.",
         "Nobody",
         "No description could do justice to the strange old captain who sails a paper ship across the sea.",
+        "No information about him is known except he is a cat.",
+        "No biography of hers would be short.",
         "彼女は猫です",
     ],
 )
@@ -386,6 +467,7 @@ def parsed_2021(real: Path) -> pl.DataFrame:
     lists = {name: pl.col(name).fill_null("").str.split("|").list.filter(pl.element() != "") for name in LISTS[:-1]}
     rows = raw.with_columns(
         synopsis=pl.Series([text and (parse.story(text) or None) for text in told], dtype=pl.String),
+        synopsis_as_written=pl.Series([text and (words.tidy(text) or None) for text in told], dtype=pl.String),
         synopsis_credit=pl.Series([text and parse.credit(text) for text in told], dtype=pl.String),
         aired_from=pl.Series([period(text)[0] if text else None for text in raw["aired"]], dtype=pl.Date),
         votes="scored_by",
@@ -420,6 +502,20 @@ def test_the_site_of_2021_has_7531_usable_anime_in_4309_components(
     assert corpus_2021.rows.height == 7531
     assert components(corpus_2021.rows, roles_2021) == 4309
     assert corpus_2021.rows.height + corpus_2021.rejects.height == parsed_2021.height == 17682
+
+
+def test_the_papers_texts_leave_the_same_titles_of_2021_and_other_words_in_49_of_them(
+    parsed_2021: pl.DataFrame, roles_2021: pl.DataFrame, corpus_2021: clean.Kept
+) -> None:
+    papers = cleaned(parsed_2021, roles_2021, None, texts="paper").rows
+
+    assert papers.height == 7531
+    assert components(papers, roles_2021) == 4309
+    assert papers["anime_id"].to_list() == corpus_2021.rows["anime_id"].to_list()
+    more = papers["words"] - corpus_2021.rows["words"]
+    assert ((more < 0).sum(), (more > 0).sum()) == (35, 14)
+    by_space = papers.filter(pl.col("synopsis").str.split(" ").list.len() >= 20)
+    assert (by_space.height, components(by_space, roles_2021)) == (7528, 4308)
 
 
 def test_words_between_single_spaces_alone_give_the_7528_anime_and_4308_components_measured_before(

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Sequence
 from random import Random
+from typing import Any
 
 import polars as pl
 import pytest
@@ -10,12 +11,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
+from anipop_pipeline.config import SplitConfig
 from anipop_pipeline.errors import SettingError
 from anipop_pipeline.stages import cluster
 from anipop_pipeline.stages.features import FRANCHISE
-from anipop_pipeline.stages.tables.split import ImportedSplit
+from anipop_pipeline.stages.tables.published import PARTS
+from anipop_pipeline.stages.tables.split import ImportedSplit, quoted, split_of_the_papers
 
-DIALS = {"seed": 42, "test_share": 0.185, "repeats": 3, "folds": 5, "temporal_share": 0.2}
+DIALS: dict[str, Any] = {
+    "seed": 42,
+    "test_share": SplitConfig().test_share,
+    "repeats": 3,
+    "folds": 5,
+    "temporal_share": 0.2,
+}
 
 
 def anime(*years: int | None) -> pl.DataFrame:
@@ -259,12 +268,24 @@ def test_folds_are_as_equal_as_whole_clusters_allow() -> None:
     assert sorted(one for fold in folds for one in fold) == [1, 2, 3, 4, 5, 6]
 
 
+def test_by_default_as_many_are_tested_as_in_the_paper() -> None:
+    held = cluster.held_out(dict.fromkeys(range(7784), 1), SplitConfig().test_share, seed=42)
+
+    assert (len(held), 7784 - len(held)) == (PARTS["test"], PARTS["train"]) == (1439, 6345)
+
+
+def test_fewer_clusters_than_folds_make_as_many_folds_as_can_be_tested() -> None:
+    rows = drawn(clusters(2, 1)).filter(pl.col("split") == "grouped")
+
+    assert rows.filter(pl.col("part") == "test").select("fold", "anime_id").rows() == [(0, 1), (0, 2), (1, 3)]
+
+
 def test_about_185_of_1000_are_tested_in_each_of_thirty_draws() -> None:
     rows = drawn(mixed(), repeats=30).filter((pl.col("split") == "published") & (pl.col("part") == "test"))
 
     counts = rows.group_by("repeat").len()["len"]
-    # 18.5 % of 300 are 55.5, rounded to the even 56; loners fill every gap.
-    assert counts.to_list() == [56] * 30
+    # 0.18487 of 300 are 55.46; loners fill every gap.
+    assert counts.to_list() == [55] * 30
 
 
 def test_a_cluster_that_is_too_large_for_what_is_left_is_passed_over() -> None:
@@ -387,6 +408,37 @@ def test_one_row_in_four_is_held_out_and_one_cluster_cannot_be() -> None:
 
 
 # A split that a site brings
+
+
+def test_a_split_that_a_site_brings_is_one_more_that_marks_what_it_tears() -> None:
+    # 1 and 2 are a family that the authors tear; 3 is not placed, 99 is not here.
+    titles, belongs = anime(*[2000] * 5), clusters(2, 1, 1, 1)
+    theirs = brought(no1="train", no2="test", no4="test", no5="train", no99="test")
+
+    rows = cluster.splits(titles, belongs, imported=theirs, **DIALS).filter(pl.col("split") == "authors")
+
+    assert rows.select("repeat", "fold", "anime_id", "part", "seen").rows() == [
+        (0, 0, 1, "train", False), (0, 0, 2, "test", True), (0, 0, 4, "test", False), (0, 0, 5, "train", False),
+    ]  # fmt: skip
+    families = belongs.select("anime_id", group="cluster_id")
+    assert (cluster.torn(rows, families), cluster.torn_by_authors(rows, families)) == (0, 1)
+
+
+def test_a_split_of_which_one_part_alone_is_here_is_none() -> None:
+    rows = cluster.splits(anime(2000, 2000), clusters(1, 1), imported=brought(no1="test", no99="train"), **DIALS)
+
+    assert "authors" not in rows["split"]
+
+
+def test_the_split_of_the_papers_is_the_authors_own_where_there_is_one() -> None:
+    ours = drawn(clusters(1, 1, 1))
+    both = cluster.splits(
+        anime(2000, 2001, 2002), clusters(1, 1, 1), imported=brought(no1="test", no2="train"), **DIALS
+    )
+
+    assert (split_of_the_papers(ours), split_of_the_papers(both)) == ("published", "authors")
+    assert quoted(ours)["repeat"].to_list() == [0, 0, 0]
+    assert quoted(both, "authors")["anime_id"].to_list() == [1, 2]
 
 
 def brought(**parts: str) -> pl.DataFrame:

@@ -147,6 +147,40 @@ def test_an_imported_site_goes_on_downstream(crawled: Path, imported: Path, tmp_
     assert here.load_table("corpus_characters").height > 20
 
 
+def test_an_archive_without_casts_leaves_every_anime_on_its_own(
+    exchanges: list[archive.Exchange], tmp_path: Path
+) -> None:
+    pages = [one for one in exchanges if one.outcome == "ok" and not one.url.endswith("/characters")]
+    records = [record(one.url, http(one.payload)) for one in pages]
+    (tmp_path / "few.warc.gz").write_bytes(packed(records, "one member"))
+    brought(tmp_path / "lake", [tmp_path / "few.warc.gz"])
+
+    materialise(tmp_path / "lake", "corpus_anime", "corpus_characters", "corpus_roles", "clusters", site="again")
+
+    here = opened(tmp_path / "lake", "again")
+    assert here.load_table("corpus_anime").height > 20
+    assert here.load_table("clusters")["size"].max() == 1
+    assert here.manifest("corpus_characters").absent == "again is an import without roles"
+    assert here.load_table("characters").height > 20
+
+
+def test_an_archive_in_which_no_cast_is_of_its_anime_is_one_without_casts(
+    exchanges: list[archive.Exchange], tmp_path: Path
+) -> None:
+    anime = sorted(one.url for one in exchanges if one.outcome == "ok" and one.url.endswith("/characters"))
+    other = {url.removesuffix("/characters") for url in anime[:5]}
+    pages = [one for one in exchanges if one.outcome == "ok" and (one.url in anime[:5] or one.url not in other)]
+    kept = [one for one in pages if one.url in anime[:5] or not one.url.endswith("/characters")]
+    records = [record(one.url, http(one.payload)) for one in kept]
+    (tmp_path / "odd.warc.gz").write_bytes(packed(records, "one member"))
+
+    done = brought(tmp_path / "lake", [tmp_path / "odd.warc.gz"])
+
+    reason = "again is an import without roles that its other tables know of"
+    assert opened(tmp_path / "lake", "again").manifest("roles").absent == reason
+    assert "left over: roles in unknown anime: " in done.as_text()
+
+
 def test_a_lake_in_an_object_store_takes_an_import(segments: list[Path], root: str) -> None:
     brought(root, segments[:2])
 
@@ -185,7 +219,8 @@ def test_the_site_says_where_it_comes_from_and_what_it_has(imported: Path, segme
 
     assert said is not None
     assert (said["kind"], said["site"], said["imported_at"]) == ("warc", "demo.invalid", "2026-05-01T00:00:00+00:00")
-    assert said["has"] == {"descriptions": True, "portraits": True}
+    assert said["has"] == {"titles": True, "synopses": True, "descriptions": True, "portraits": True}
+    assert said["left_over"] == {}
     assert [(one["name"], one["bytes"]) for one in said["files"]] == [(p.name, p.stat().st_size) for p in segments]
     assert said["pages"]["anime"] == 60
     assert said["records"] == sum(said["pages"].values()) + sum(said["passed_over"].values())
@@ -201,7 +236,7 @@ def test_tables_without_pages_are_absent_and_empty(segments: list[Path], tmp_pat
     assert set(done.folders) == {reading.table for reading in READINGS.values()}
     imported = here.imported()
     assert imported is not None
-    assert imported["has"] == {"descriptions": False, "portraits": False}
+    assert imported["has"] == {"titles": True, "synopses": True, "descriptions": False, "portraits": False}
 
 
 def test_the_summary_counts_pages_rows_and_rejects_and_names_the_next_command(
@@ -519,6 +554,6 @@ def test_the_index_is_built_anew_and_each_segment_is_told(
     said = capsys.readouterr().out.splitlines()
     assert said[1].startswith("000001.warc.gz ")
     assert said[-1].startswith("demo: ")
-    assert f" records in {len(parts)} segments, 0 bytes torn" in said[-1]
+    assert f" records in {len(parts)} segments, 0 bytes lost" in said[-1]
     assert [path.read_bytes() for path in parts] == contents_before
     assert before.height > 60

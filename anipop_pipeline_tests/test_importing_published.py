@@ -5,7 +5,7 @@ import shutil
 import struct
 import zlib
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import polars as pl
@@ -64,8 +64,8 @@ def test_both_parts_become_our_tables(dataset: Path, tmp_path: Path) -> None:
         "imported_split": TRAIN + TEST,
     }
     assert (first["anime_id"], first["score"]) == (1, float(told["Score"]))
-    assert first["synopsis"] == told["Synopsis"].removesuffix(" [Written by MAL Rewrite]")
-    assert (first["synopsis_credit"], first["title"]) == ("rewrite", "untitled")
+    assert first["synopsis"] == told["Synopsis"]
+    assert (first["synopsis_credit"], first["title"]) == (None, None)
     assert first["url"] == "https://paper.invalid/anime/1"
     assert "not read: Anime_train.csv: Mood" in done.as_text()
 
@@ -114,6 +114,24 @@ def test_ids_and_titles_are_taken_where_both_files_give_them(harmed: Path, tmp_p
     assert here.load_table("imported_split").filter(part="test")["anime_id"].min() == 7000
 
 
+def test_lists_dates_and_texts_are_read_as_they_are(harmed: Path, tmp_path: Path) -> None:
+    description = "Age: 27\n\nA tall man who cooks. (Source: a book)"
+    for part in ("train", "test"):
+        path, cast = harmed / f"Anime_{part}.csv", harmed / f"Char_{part}.csv"
+        more = {"Genres": "Action, Sci-Fi", "Studios": "['Sun, Inc.']", "Aired": "Apr 3, 1998 to Apr 24, 1999"}
+        rows_to(path, [{**row, **more} for row in rows_of(path)])
+        rows_to(cast, [{**row, "Description": description} for row in rows_of(cast)])
+
+    brought(tmp_path / "lake", harmed)
+
+    here = opened(tmp_path / "lake", "paper")
+    row = here.load_table("anime").row(0, named=True)
+    assert (row["genres"], row["studios"]) == (["Action", "Sci-Fi"], ["Sun, Inc."])
+    assert (row["aired_from"], row["aired_to"]) == (date(1998, 4, 3), date(1999, 4, 24))
+    person = here.load_table("characters").row(0, named=True)
+    assert (person["description"], person["facts"]) == (description, None)
+
+
 def test_rows_of_one_character_that_agree_are_one(harmed: Path, tmp_path: Path) -> None:
     path = harmed / "Char_test.csv"
     rows_to(path, [*rows_of(path), *rows_of(path)])
@@ -129,7 +147,8 @@ def test_the_site_says_what_it_has(dataset: Path, tmp_path: Path) -> None:
     said = opened(tmp_path, "paper").imported()
     assert said is not None
     assert (said["kind"], said["site"]) == ("published", "paper.invalid")
-    assert said["has"] == {"descriptions": True, "portraits": True}
+    assert said["has"] == {"titles": False, "synopses": True, "descriptions": True, "portraits": True}
+    assert said["left_over"] == {}
     assert [one["name"] for one in said["files"]][:2] == ["Anime_train.csv", "Anime_test.csv"]
     assert f"char test/ ({EACH * TEST - 1} pictures)" in [one["name"] for one in said["files"]]
 
@@ -179,7 +198,7 @@ def test_characters_of_whom_nothing_is_told_ask_for_no_description(harmed: Path,
     assert here.manifest("characters").absent == "paper is an import without descriptions of characters"
     said = here.imported()
     assert said is not None
-    assert said["has"] == {"descriptions": False, "portraits": True}
+    assert said["has"] == {"titles": False, "synopses": True, "descriptions": False, "portraits": True}
 
 
 # Damage.
@@ -241,6 +260,16 @@ def picture(name: str, content: Callable[[bytes], bytes]) -> Harm:
     return harm
 
 
+def in_place_of_portraits(folder: Path) -> None:
+    shutil.rmtree(folder / "char train")
+    (folder / "char train").write_bytes(b"portraits")
+
+
+def renumbered(folder: Path) -> None:
+    for one in folder.glob("char */*.png"):
+        one.rename(one.with_name(f"{5000 + int(one.stem)}.png"))
+
+
 def bomb(_whole: bytes) -> bytes:
     """Return the head of a PNG that says it is 60,000 pixels wide and high."""
     head = b"IHDR" + struct.pack(">IIBBBBB", 60_000, 60_000, 8, 2, 0, 0, 0)
@@ -273,6 +302,8 @@ HARMS: dict[str, tuple[Harm, tuple[str, ...]]] = {  # the harm, and what the mes
     "bomb": (picture("307.png", bomb), ("char train/307.png, image", "too large")),
     "picture of nobody's name": (picture("Spike.png", lambda whole: whole), ("char train/Spike.png, name", "no id")),
     "no test part": (lambda folder: (folder / "Anime_test.csv").unlink(), ("Anime_test.csv", "lacking")),
+    "a file in place of portraits": (in_place_of_portraits, ("char train", "a file lies where a folder")),
+    "nobody's portraits": (renumbered, ("no character_id of portraits is one of characters", "5300 here")),
     "one part of the portraits": (lambda folder: shutil.rmtree(folder / "char test"), ("char train", "lacking")),
     "empty": (lambda folder: (folder / "Anime_train.csv").write_bytes(b"") and None, ("Anime_train.csv", "no header")),
 }

@@ -120,7 +120,7 @@ def test_a_set_of_one_theme_brings_casts_and_biographies(real: Path, tmp_path: P
     assert not characters["description"].str.contains(r"^Age: ").any()
     said = here(tmp_path).imported()
     assert said is not None
-    assert said["has"] == {"descriptions": True, "portraits": False}
+    assert said["has"] == {"titles": True, "synopses": True, "descriptions": True, "portraits": False}
     assert "not read: anime.csv: trailer_url" in done.as_text()
 
 
@@ -135,9 +135,22 @@ def only(root: Path, table: str = "anime") -> dict[str, Any]:
 def test_answers_of_jikan_are_read(tmp_path: Path) -> None:
     header = "mal_id,title,title_synonyms,synopsis,score,scored_by,aired.from,season,year,genres,duration,episodes"
     genres = "[{'mal_id': 1, 'type': 'anime', 'name': 'Action'}]"
-    row = [7, "Sea", "[]", "A sea. (Source: ANN)", 7.1, 12.0, "2001-02-03T00:00:00+00:00", "winter", 2001.0, genres]
+    row = [
+        7,
+        "Sea",
+        "['Sea, the']",
+        "A sea. (Source: ANN)",
+        7.1,
+        12.0,
+        "2001-02-03T00:00:00+00:00",
+        "winter",
+        2001.0,
+        genres,
+    ]
     table_of(tmp_path / "set", "anime.csv", header, [*row, "24 min per ep", ""])
-    table_of(tmp_path / "set", "characters.csv", "mal_id,name,about,favorites", [3, "Ann", "A tall woman.", 4])
+    table_of(
+        tmp_path / "set", "characters.csv", "mal_id,name,about,favorites", [3, "Ann", "Age: 20\n\nA tall woman.", 4]
+    )
     table_of(tmp_path / "set", "roles.csv", "anime_id,character_id,role", [7, 3, "Main"])
 
     brought(tmp_path / "lake", tmp_path / "set", by="jikan")
@@ -145,9 +158,12 @@ def test_answers_of_jikan_are_read(tmp_path: Path) -> None:
     anime = only(tmp_path / "lake")
     assert (anime["anime_id"], anime["votes"], anime["season"], anime["genres"]) == (7, 12, "Winter 2001", ["Action"])
     assert (anime["synopsis"], anime["synopsis_credit"]) == ("A sea.", "source")
+    assert (anime["synopsis_as_written"], anime["title_synonyms"]) == ("A sea. (Source: ANN)", ["Sea, the"])
     assert (anime["aired_from"], anime["duration_minutes"], anime["episodes"]) == (date(2001, 2, 3), 24.0, None)
     assert anime["url"] == "https://myanimelist.net/anime/7"
-    assert only(tmp_path / "lake", "characters")["description"] == "A tall woman."
+    person = only(tmp_path / "lake", "characters")
+    assert (person["description"], person["facts"]) == ("A tall woman.", "Age: 20")
+    assert person["description_as_written"] == "Age: 20\n\nA tall woman."
     assert only(tmp_path / "lake", "roles")["role"] == "main"
 
 
@@ -192,7 +208,17 @@ def test_the_set_of_2023_is_read(tmp_path: Path) -> None:
 
     anime = only(tmp_path / "lake")
     assert (anime["title"], anime["season"], anime["status"], anime["genres"]) == ("Sea", "Spring 1998", "x", [])
-    silent = ("title_english", "synopsis", "synopsis_credit", "score", "episodes", "aired_from", "rank", "votes")
+    silent = (
+        "title_english",
+        "synopsis",
+        "synopsis_as_written",
+        "synopsis_credit",
+        "score",
+        "episodes",
+        "aired_from",
+        "rank",
+        "votes",
+    )
     assert [anime[name] for name in silent] == [None] * len(silent)
 
 

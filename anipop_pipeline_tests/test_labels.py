@@ -10,7 +10,9 @@ import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
+from anipop_pipeline.config import CorpusConfig
 from anipop_pipeline.demo import marks, world
 from anipop_pipeline.errors import LaterTier, SettingError
 from anipop_pipeline.lake import Folder, Lake, clock
@@ -102,6 +104,18 @@ def test_an_unsure_fit_gives_way_to_the_mean_of_displayed_scores(votes_and_score
     assert found == (pytest.approx(sum(displayed) / len(displayed)), labels.STAND_IN, len(displayed))
 
 
+def test_a_mean_that_is_given_needs_no_estimate() -> None:
+    shown = anime({"score": 7.0, "votes": 50}, {"score": 5.0, "votes": 50})
+
+    assert labels.site_mean(shown, histograms({8: 50}, {4: 50}), 6.605) == (6.605, labels.GIVEN, 0)
+
+
+@pytest.mark.parametrize("mean", [0.5, -1, 10.5])
+def test_a_mean_that_no_site_can_have_is_no_dial(mean: float) -> None:
+    with pytest.raises(ValidationError, match="site_mean"):
+        CorpusConfig(site_mean=mean)
+
+
 def test_the_stand_in_says_so_and_nothing_displayed_leaves_it_unknown() -> None:
     assert labels.site_mean(anime({"score": 7.0}, {"score": 6.0}, {})) == (6.5, labels.STAND_IN, 2)
     assert labels.site_mean(anime({})) == (None, labels.UNKNOWN, 0)
@@ -152,12 +166,37 @@ def test_without_marks_the_formula_is_turned_round_and_a_recomputed_score_would_
     assert rows["weighted"].to_list() == [None, None]
 
 
+def test_fewer_votes_than_the_formula_adds_give_no_plain_mean_where_the_sites_mean_is_a_stand_in() -> None:
+    parsed = anime({"score": 6.5, "votes": 49}, {"score": 6.5, "votes": 50}, {"score": 6.5, "votes": 49})
+
+    assert labels.labelled(parsed)["plain"].to_list() == [None, pytest.approx(6.5), None]
+    assert labels.labelled(parsed, given_mean=6.5)["plain"].to_list() == pytest.approx([6.5] * 3)
+    # Marks tell the mean whatever their number.
+    assert labels.labelled(parsed, histograms({7: 49}))["plain"].to_list() == [7.0, pytest.approx(6.5), None]
+
+
+def test_a_plain_mean_that_no_marks_can_have_contradicts_the_formula() -> None:
+    # The ten votes would need a mean of 9 + 5 * (9 - 6), the forty one of (90 * 22 / 3 - 300) / 40.
+    parsed = anime({"score": 9.0, "votes": 10}, {"score": 22 / 3, "votes": 40})
+
+    assert labels.labelled(parsed, given_mean=6.0)["plain"].to_list() == [None, pytest.approx(9.0)]
+
+
+def test_votes_that_only_a_histogram_tells_are_the_votes() -> None:
+    parsed = anime({"score": 7.0}, {"score": 5.0, "votes": 60})
+    rows = labels.labelled(parsed, histograms({6: 25, 10: 25}, {4: 50}))
+    spread = math.sqrt(4 * 50 / 49)
+
+    assert rows["votes"].to_list() == [50, 60]
+    noise = rows.select(labels.voting_error("score").alias("score"), labels.voting_error("plain").alias("plain"))
+    assert noise.row(0) == pytest.approx((spread / math.sqrt(50) / 2, spread / math.sqrt(50)))
+
+
 def test_what_votes_cannot_tell_is_unknown() -> None:
     parsed = anime({"score": 9.9, "votes": 1}, {"score": 6.0}, {"votes": 40}, {"score": 2.1, "votes": 0})
 
     rows = labels.labelled(parsed)
 
-    # One vote would have to be 9.9 + 50 * (9.9 - 6), which is no mark.
     assert rows["plain"].to_list() == [None] * 4
     assert rows["votes_error"].to_list() == pytest.approx([1.6, None, 1.6 / math.sqrt(40), None], nan_ok=True)
 
@@ -267,6 +306,12 @@ def test_a_weighted_score_wavers_less_than_the_plain_mean() -> None:
     assert labels.ceiling(rows, "score") == pytest.approx(1 - 0.04)
 
 
+def test_a_displayed_score_of_no_votes_has_no_error_of_voting() -> None:
+    row = corpus({"score": 7.0, "votes": 0, "votes_error": 0.4})
+
+    assert row.select(labels.voting_error("score")).item() is None
+
+
 @pytest.mark.parametrize("label", ["audience", "score_anilist", "plain"])
 def test_where_votes_say_nothing_of_a_label_no_ceiling_is_known(label: str) -> None:
     assert labels.ceiling(corpus({"audience": 0.1, "score": 7.0}, {"audience": 0.9, "score": 8.0}), label) is None
@@ -279,7 +324,7 @@ def test_labels_that_are_all_alike_have_no_ceiling() -> None:
 def test_the_statistics_say_how_each_figure_was_found() -> None:
     parsed = anime({"score": 7.0, "votes": 50}, {"score": 5.0, "votes": 50})
     own = histograms({8: 50}, {4: 50})
-    rows = labels.labelled(parsed, own).join(parsed.select("anime_id", "score", "votes"), on="anime_id")
+    rows = labels.labelled(parsed, own).join(parsed.select("anime_id", "score"), on="anime_id")
 
     table = labels.statistics(parsed, rows, own)
 
@@ -317,10 +362,7 @@ def a_lake(folder: Path, **more: Folder) -> Lake:
     tables = {
         "anime": Folder({"table.parquet": titles}),
         "roles": Folder({"table.parquet": pl.DataFrame(cast, schema=Roles.create_empty().schema, orient="row")}),
-        **{
-            name: Folder(absent=f"no {name} here")
-            for name in ("characters", "portraits", "histograms", "further_scores")
-        },
+        **{name: Folder(absent=f"no {name} here") for name in (*LACKING, "imported_split")},
         **more,
     }
     lake = opened(folder)
@@ -355,6 +397,18 @@ def test_a_label_that_a_site_lacks_stops_its_models_in_plain_words(tmp_path: Pat
     said = failure(result, "model_mean")
     assert "no title has the label weighted (at TrainConfig.labels)" in said
     assert "choose from score, plain" in said
+
+
+def test_a_given_mean_stands_in_the_statistics_of_the_corpus_that_was_made_with_it(tmp_path: Path) -> None:
+    lake = a_lake(tmp_path)
+
+    materialise(
+        tmp_path, "corpus_anime", "corpus_characters", "corpus_roles", "corpus_rejects", "corpus_statistics",
+        dials={"corpus_anime": {"site_mean": 6.605}},
+    )  # fmt: skip
+
+    found = lake.load_table("corpus_statistics").filter(pl.col("statistic") == "site_mean")
+    assert found.select("bucket", "value").rows() == [(labels.GIVEN, 6.605)]
 
 
 # The demo and the real site

@@ -11,7 +11,7 @@ import polars as pl
 import pytest
 
 from anipop_pipeline.errors import CorruptFile, PageChanged, SettingError
-from anipop_pipeline.stages.mapping import READERS, Sheet, planned, tables
+from anipop_pipeline.stages.mapping import READERS, Sheet, joined, own_tables, planned, tables
 from anipop_pipeline.stages.mapping.plan import TABLES
 
 ANIME = {"file": "a.csv", "columns": {"anime_id": "id", "score": "Score"}}
@@ -23,7 +23,7 @@ def files(**named: dict[str, list[Any]]) -> Callable[[str], Sheet | None]:
 
 
 def made(said: dict[str, Any], **named: dict[str, list[Any]]) -> dict[str, pl.DataFrame]:
-    return tables(planned(said, "my.toml"), files(**named), "here.invalid")
+    return joined(tables(planned(said, "my.toml"), files(**named), "here.invalid"))
 
 
 def refusal(said: dict[str, Any], **named: dict[str, list[Any]]) -> str:
@@ -47,10 +47,15 @@ def refusal(said: dict[str, Any], **named: dict[str, list[Any]]) -> str:
         ("id", "1", 1),
         ("number", "1,000.5", 1000.5),
         ("score", "8.77", 8.77),
+        ("number", "1,234,567", 1234567.0),
+        ("number", "1e-05", 0.00001),
+        ("number", 0, 0.0),
         ("score", 0, None),
         ("minutes", "24 min. per ep.", 24.0),
         ("minutes", "1 hr 55 min", 115.0),
         ("minutes", "24", 24.0),
+        ("minutes", "23.5", 23.5),
+        ("minutes", 23.5, 23.5),
         ("minutes", "Unknown", None),
         ("first_day", "Oct 3, 2021 to Dec 19, 2021", date(2021, 10, 3)),
         ("last_day", "Oct 3, 2021 to Dec 19, 2021", date(2021, 12, 19)),
@@ -72,6 +77,9 @@ def refusal(said: dict[str, Any], **named: dict[str, list[Any]]) -> str:
         ("credit", "A girl finds a cat. [Written by MAL Rewrite]", "rewrite"),
         ("story", "No synopsis information has been added to this title.", None),
         ("credit", "No synopsis information has been added to this title.", None),
+        ("as_written", "A girl. [Written by MAL Rewrite]", "A girl. [Written by MAL Rewrite]"),
+        ("as_written", "No synopsis information has been added to this title.", None),
+        ("as_written", "No biography written.", None),
         ("facts", "Age: 27\n\nA tall man: that is Spike.", "Age: 27"),
         ("biography", "Age: 27\n\nA tall man: that is Spike.", "A tall man: that is Spike."),
         ("biography", "No biography written.", None),
@@ -91,6 +99,21 @@ def test_a_value_is_read_as_the_parser_reads_it(reader: str, value: object, says
         ("whole", "1e5"),
         ("whole", "9" * 30),
         ("whole", "-" * 3),
+        ("whole", "1,23"),
+        ("whole", "1,2345"),
+        ("whole", "1234,567"),
+        ("whole", "1_0"),
+        ("whole", "１２"),
+        ("number", "71,5"),
+        ("number", "1,23"),
+        ("number", "1_0"),
+        ("number", "٧"),
+        ("number", "1,000,00.5"),
+        ("number", "nan"),
+        ("number", True),
+        ("number", b"7"),
+        ("score", "8,77"),
+        ("minutes", "23,5"),
         ("number", "inf"),
         ("number", "eleven"),
         ("minutes", "a while"),
@@ -124,7 +147,7 @@ def test_what_a_file_does_not_say_is_null_an_empty_list_or_follows_from_the_id()
     (row,) = made({"anime": ANIME}, a={"id": ["7"], "Score": ["N/A"]})["anime"].iter_rows(named=True)
 
     assert (row["anime_id"], row["score"], row["genres"], row["relations"]) == (7, None, [], [])
-    assert (row["url"], row["title"], row["members"]) == ("https://here.invalid/anime/7", "untitled", None)
+    assert (row["url"], row["title"], row["members"]) == ("https://here.invalid/anime/7", None, None)
 
 
 def test_numbers_that_other_tools_made_decimal_are_whole_again() -> None:
@@ -174,6 +197,24 @@ def test_scores_of_other_sites_are_kept_apart_and_the_empty_ones_left_out() -> N
     scores = made(said, a={"id": ["7", "8"], "Score": ["7", "8"], "al": ["71", ""], "kt": [-1, 65.5]})
 
     assert scores["further_scores"].rows() == [(7, "anilist", 71.0), (8, "kitsu", 65.5)]
+
+
+def test_zero_is_a_score_on_a_scale_that_is_not_ours() -> None:
+    said = {"anime": {**ANIME, "scores": {"balance": "b"}}}
+
+    scores = made(said, a={"id": ["7", "8"], "Score": ["7", "0"], "b": ["0", "-1.5"]})
+
+    assert scores["further_scores"].rows() == [(7, "balance", 0.0), (8, "balance", -1.5)]
+    assert scores["anime"]["score"].to_list() == [7.0, None]
+
+
+def test_a_source_that_is_not_in_lower_case_is_refused_by_its_column() -> None:
+    with pytest.raises(SettingError) as caught:
+        own_tables(["anime.csv"], {"anime.csv": ["anime_id", "score_AniList"]})
+
+    assert caught.value.where == "anime.csv, score_AniList"
+    assert "lower case" in caught.value.what
+    assert caught.value.fix == "call the column score_anilist"
 
 
 def test_a_title_may_be_called_what_says_nothing_elsewhere() -> None:
@@ -249,6 +290,7 @@ def test_a_column_that_is_optional_is_null_but_never_an_id() -> None:
         ({"anime": {**ANIME, "optional": "yes"}}, "no true or false"),
         ({"anime": {**ANIME, "columns": 3}}, "columns is no table"),
         ({"anime": {**ANIME, "missing": "x"}}, "no list of values"),
+        ({"anime": {**ANIME, "scores": {"AniList": "al"}}}, "lower case: a letter, then letters, digits and _ (at my"),
         ({"anime": 3}, "of file and columns"),
         ({"anime": ANIME, "host": 3}, "host is no text"),
         ({"anime": ANIME, "roles": {**ANIME, "columns": {"anime_id": "a"}, "scores": {}}}, "character_id, role"),

@@ -259,12 +259,17 @@ def test_several_seeds_average_the_metric_and_not_the_predictions() -> None:
 
 @pytest.fixture
 def dated() -> Scores:
-    """Anime 1 and 2 train, 3 to 6 are tested; 3 is a sequel of 1."""
+    """What an experiment is worth on a split by time."""
+    return with_a_sequel("temporal")
+
+
+def with_a_sequel(split: str) -> Scores:
+    """Return scores where anime 1 and 2 train, 3 to 6 are tested; 3 is a sequel of 1."""
     corpus = pl.DataFrame({"anime_id": range(1, 7), "score": [4.0, 6.0, 6.0, 7.0, 8.0, 9.0]})
     splits = pl.DataFrame(
         {
             "anime_id": range(1, 7),
-            "split": "temporal",
+            "split": split,
             "repeat": 0,
             "fold": 0,
             "part": ["train"] * 2 + ["test"] * 4,
@@ -293,6 +298,14 @@ def test_seen_and_unseen_clusters_are_reported_apart(dated: Scores) -> None:
     assert rows == {"all": 4, "seen": 1, "unseen": 3}
     assert values(dated, group="seen")["mean_squared_error"] == 0
     assert values(dated, group="unseen")["mean_squared_error"] == pytest.approx(2 / 3)
+
+
+def test_what_the_authors_own_split_tears_is_reported_apart_too() -> None:
+    scores = with_a_sequel("authors")
+
+    assert values(scores, group="seen")["mean_squared_error"] == 0
+    assert values(scores, group="unseen")["mean_squared_error"] == pytest.approx(2 / 3)
+    assert "r2_train_mean_score" not in values(scores)
 
 
 @pytest.fixture

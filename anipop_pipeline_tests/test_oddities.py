@@ -112,6 +112,20 @@ def test_the_quick_way_finds_what_comparing_all_pairs_finds(made: list[tuple[int
     assert {*twins(*texts)} == {other + 1 for _, other in pairs}
 
 
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3), st.sampled_from(["x", "y"])), min_size=2, max_size=9))
+def test_no_two_stories_that_stay_are_alike_and_each_that_leaves_is_like_one_that_stays(
+    made: list[tuple[int, int, str]],
+) -> None:
+    texts = [told(*[new] * first, *WORDS[first : 60 - last], *[new] * last) for first, last, new in made]
+
+    gone = {one - 1 for one in oddities.repeats(synopses(*texts))}
+
+    stays = [one for one in range(len(texts)) if one not in gone]
+    assert not [pair for pair in combinations(stays, 2) if alike(texts[pair[0]], texts[pair[1]])]
+    assert all(any(alike(texts[one], texts[other]) for other in stays if other < one) for one in gone)
+
+
 # The tables
 
 

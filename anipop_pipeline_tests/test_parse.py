@@ -122,6 +122,7 @@ def test_one_anime_reads_the_same_through_all_layouts(real: Path) -> None:
         assert {"Action", "Sci-Fi", "Space"} <= {*row["genres"], *row["themes"]}
     assert rows[0]["synopsis_credit"] == "source"  # 2015; rewritten since
     assert {row["synopsis_credit"] for row in rows[1:]} == {"rewrite"}
+    assert all(row["synopsis_as_written"].endswith("[Written by MAL Rewrite]") for row in rows[1:])
     assert [row["score"] for row in rows[:2]] == [8.83, 8.83]
 
 
@@ -189,6 +190,12 @@ def test_real_characters_are_read_in_every_layout(real: Path) -> None:
     assert "Suzuki" in momonga["spoiler"]
     assert "Suzuki" not in momonga["description"]
     assert "Source" not in momonga["description"]
+    assert "Suzuki" not in momonga["description_as_written"]
+    assert "Source" in momonga["description_as_written"]
+    assert spike["description_as_written"].startswith("Birthdate")
+    for row in rows.values():
+        written = (row["description_as_written"] or "").split()
+        assert {*(row["description"] or "").split()} <= {*written}
 
 
 @pytest.mark.parametrize("name", ["topanime__p0__2018-07-08.html", "topanime__p0__2022-06-06.html"])
@@ -353,7 +360,8 @@ def test_what_the_page_does_not_say_is_none() -> None:
     )
 
     empty = ["type", "source", "episodes", "aired_from", "aired_to", "season", "duration_minutes", "rating"]
-    empty += ["score", "votes", "rank", "synopsis", "synopsis_credit", "poster_url", "title_english"]
+    empty += ["score", "votes", "rank", "synopsis", "synopsis_as_written", "synopsis_credit", "poster_url"]
+    empty += ["title_english"]
     assert [name for name in empty if row[name] is not None] == []
     assert (row["genres"], row["studios"], row["relations"]) == ([], [], [])
 
@@ -424,12 +432,29 @@ def test_a_biography_falls_into_facts_prose_and_spoiler() -> None:
     assert row["description"] == "She swims.\nFar: that is her dream."
     assert row["spoiler"] == "She is a fish."
     assert (row["name"], row["favourites"]) == ("Umi", 1234)
+    assert row["description_as_written"] == (
+        "Age: 17\nHeight: 160 cm (5'3\")\n\nShe swims.\nFar: that is her dream.\n\n(Source: Wiki)"
+    )
 
 
 def test_no_biography_is_none() -> None:
     row = read_character("No biography written.")
 
-    assert (row["description"], row["facts"], row["spoiler"]) == (None, None, None)
+    assert [row[name] for name in ("description", "description_as_written", "facts", "spoiler")] == [None] * 4
+
+
+def test_a_synopsis_as_written_keeps_its_credits() -> None:
+    row = read_anime(synopsis="A girl (Source: ANN)<br>finds a cat.<br><br>[Written by MAL Rewrite]")
+
+    assert row["synopsis"] == "A girl\nfinds a cat."
+    assert row["synopsis_as_written"] == "A girl (Source: ANN)\nfinds a cat.\n\n[Written by MAL Rewrite]"
+
+
+def test_a_credit_alone_is_no_synopsis_and_is_written_all_the_same() -> None:
+    row = read_anime(synopsis="(Source: ANN)")
+
+    assert (row["synopsis"], row["synopsis_credit"]) == (None, None)
+    assert row["synopsis_as_written"] == "(Source: ANN)"
 
 
 def test_words_are_not_glued_by_markup() -> None:

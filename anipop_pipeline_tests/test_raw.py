@@ -381,17 +381,20 @@ def test_of_a_torn_segment_the_whole_records_are_indexed(store: RawStore) -> Non
     assert bodies(store, store.latest()) == {1: b"<html>1</html>", 2: b"<html>2</html>"}
 
 
-def test_a_damaged_segment_is_named_and_the_index_stays_as_it_was(store: RawStore) -> None:
-    store.keep([page(1)])
-    store.keep([page(2)])
-    before, segment = store.index(), store.folder / "000000.warc.gz"
-    segment.write_bytes(b"garbage")
+def test_of_a_damaged_segment_the_records_before_the_damage_are_indexed(store: RawStore) -> None:
+    store.keep([page(1), page(2), page(3)])
+    store.keep([page(4)])
+    second, segment = store.index().sort("file", "offset").row(1, named=True), store.folder / "000000.warc.gz"
+    content = bytearray(segment.read_bytes())
+    content[second["offset"] : second["offset"] + 60] = bytes(60)
+    segment.write_bytes(bytes(content))
 
-    with pytest.raises(CorruptFile) as corrupt:
-        store.reindex(clock)
+    damaged, whole = store.reindex(clock)
 
-    assert str(segment) in corrupt.value.where
-    assert_frame_equal(store.index(), before)
+    assert (damaged.records, damaged.torn_bytes) == (1, len(content) - second["offset"])
+    assert "no gzip member" in damaged.damage
+    assert (whole.records, whole.torn_bytes, whole.damage) == (1, 0, "")
+    assert set(bodies(store, store.latest())) == {1, 4}
 
 
 def test_nobody_reindexes_while_a_crawl_writes(store: RawStore) -> None:
@@ -506,7 +509,8 @@ def test_a_broken_segment_is_named_harms_nothing_else_and_its_fix_mends_it(
         bodies(store, rows.filter(pl.col("id") == 1))
 
     assert corrupt.value.where.startswith(str(store.folder / "000000.warc.gz"))
-    assert corrupt.value.fix == "restore it from a copy, or delete it and index/000000.parquet, and crawl again"
+    assert "anipop lake reindex" in corrupt.value.fix
+    assert corrupt.value.fix.endswith("delete it and index/000000.parquet, and crawl again")
     assert bodies(store, rows.filter(pl.col("id") == 2)) == {2: b"<html>2</html>"}
     (store.folder / "000000.warc.gz").unlink(missing_ok=True)
     (store.folder / "index" / "000000.parquet").unlink()

@@ -22,8 +22,9 @@ from anipop_pipeline.stages.report import ExperimentFacts, Facts, corpus_figures
 from anipop_pipeline.stages.report.audit_sections import audit_section
 from anipop_pipeline.stages.report.corpus_sections import corpus_section, split_section
 from anipop_pipeline.stages.report.document import Bullets, Document, Missing, Paragraph, Picture, Section, Table, Tiles
+from anipop_pipeline.stages.report.planted import section as planted_section
 from anipop_pipeline.stages.report.producer import section as producer_section
-from anipop_pipeline.stages.report.result_sections import planted_section, results_section
+from anipop_pipeline.stages.report.result_sections import results_section
 from anipop_pipeline.stages.tables.corpus import CorpusAnime, CorpusRejects, Statistics
 from anipop_pipeline.stages.tables.pages import ParseRejects
 from anipop_pipeline.stages.tables.reports import (
@@ -170,6 +171,8 @@ CORPUS_FIGURES = [
     ("left_out_types", "all", "left_out", "ONA", 0.75),
     ("left_out_types", "all", "left_out", "TV", 0.25),
     ("titles_by_year", "all", "1999", "samples", 12.0),
+    ("oddities", "all", "near_empty", "rows", 7.0),
+    ("site_mean", "all", "unknown", "score", 6.5),
 ]
 SPLIT_FIGURES = [
     ("balance", "train", "published", "rows", 489.0),
@@ -560,7 +563,7 @@ def test_the_ceiling_of_voting_noise_is_told_of_measured_labels_and_called_no_ex
         return [block.text for block in section.blocks if isinstance(block, Paragraph)]
 
     (said,) = told(("score", 0.99769), ("plain", 0.9971))
-    assert "would allow an R2 of 0.9977 (score): it is no excuse" in said
+    assert "would allow an R2 of about 0.998 (score): it is no excuse" in said
     assert "plain" not in said
     assert told(("score", None)) == told() == []
 
@@ -747,6 +750,147 @@ def test_a_split_that_a_site_brings_stands_beside_ours_and_is_silent_where_there
     assert "The split that came with this site" not in said(split_section(facts))
 
 
+def with_figures(known: pl.DataFrame, *rows: tuple[str, str, str, str, float | None, float | None]) -> pl.DataFrame:
+    """Return a table of statistics with further figures."""
+    return pl.concat([known, Statistics.validate(pl.DataFrame(rows, schema=known.schema, orient="row"))])
+
+
+def test_means_have_two_decimals_and_the_papers_mean_of_rows_stands_beside_ours_of_that_kind(nothing: Facts) -> None:
+    figures = with_figures(
+        nothing.statistics,
+        ("synopsis_words", "all", "7-8", "mean", 25.125, 121.3),
+        ("synopsis_words", "all", "all", "mean", 30.0, None),
+        ("synopsis_words", "all", "all", "mean_of_rows", 32.5, 104.73),
+    )
+
+    table = corpus_tables.of_corpus(figures)["words"]
+
+    assert isinstance(table, Table)
+    means = {row[0].text: (row[4].text, row[4].paper) for row in table.rows}
+    assert means == {"7-8": ("25.12", "121.30"), "all": ("30.00", ""), "plain mean of the rows": ("32.50", "104.73")}
+    assert "the plain mean of its nine rows" in table.caption
+
+
+def test_a_footnote_says_that_the_papers_descriptions_do_not_add_up(nothing: Facts) -> None:
+    figures = with_figures(
+        nothing.statistics,
+        *(("synopsis_words", part, "all", "mean_of_rows", 30.0, 105.17) for part in ("train", "test")),
+        ("description_words", "train", "all", "samples", 3.0, 14168.0),
+        ("description_words", "test", "all", "samples", 1.0, 3288.0),
+    )
+
+    table = corpus_tables.of_split(figures)["words_by_part"]
+
+    assert isinstance(table, Table)
+    assert "train (14,168) and test (3,288) add up to more than the 14,682" in table.caption
+    assert [row[0].text for row in table.rows].count("plain mean of the rows") == 2
+
+
+def test_the_papers_example_says_what_is_printed_below_what_is_here(nothing: Facts) -> None:
+    figures = with_figures(
+        nothing.statistics,
+        ("shared_characters", "all", "A (40)", "titles", 2.0, 7.0),
+        ("shared_characters", "all", "A (40)", "One (21)", 1.0, 1.0),
+        ("shared_characters", "all", "A (40)", "no. 50410", None, 1.0),
+        ("shared_characters", "all", "A (40)", "Two (466)", 0.0, 0.0),
+    )
+
+    table = corpus_tables.of_split(figures)["shared_characters"]
+
+    assert isinstance(table, Table)
+    assert [(name.text, cell.text, cell.paper) for name, cell in table.rows] == [
+        ("One (21)", "yes", "yes"), ("no. 50410", "–", "yes"), ("Two (466)", "–", "no"), ("of these titles", "2", "7"),
+    ]  # fmt: skip
+    assert "the paper's example" in table.caption
+
+
+def test_odd_rows_and_the_check_of_the_formula_are_told_with_how_c_was_found(facts: Facts) -> None:
+    known = with_figures(
+        facts.statistics.filter(~pl.col("statistic").is_in(["oddities", "site_mean"])),
+        ("oddities", "all", "duplicate_story", "rows", 12.0, None),
+        ("site_mean", "all", "fitted", "score", 6.9236, None),
+        ("label_check", "all", "all", "titles", 40.0, None),
+        ("label_check", "all", "all", "within_rounding_share", 0.75, None),
+        ("label_check", "all", "all", "within_one_cent_share", 1.0, None),
+        ("label_check", "all", "all", "largest_error", 0.0081, None),
+    )
+    tables = corpus_tables.of_corpus(known)
+
+    assert one_table(tables, "oddities") == {"titles that tell the story of another one again": ["12"]}
+    assert one_table(tables, "formula") == {
+        "C, the mean score of the site": ["6.924"],
+        "titles with marks to check it by": ["40"],
+        "of these, right within rounding": ["75 %"],
+        "of these, right within one cent": ["100 %"],
+        "largest difference": ["0.0081"],
+    }
+    words = said(corpus_section(dataclasses.replace(facts, statistics=known)))
+    assert "C is fitted on the same titles" in words
+    assert "What was kept and is odd" in words
+
+
+def test_where_c_stands_in_nothing_is_said_of_a_check(nothing: Facts) -> None:
+    checks = [("label_check", "all", "all", name, None, None) for name in ("within_rounding_share", "largest_error")]
+    known = with_figures(
+        nothing.statistics,
+        ("site_mean", "all", "mean_of_displayed", "score", 6.5, None),
+        ("label_check", "all", "all", "titles", 0.0, None),
+        *checks,
+    )
+
+    assert one_table(corpus_tables.of_corpus(known), "formula") == {"C, the mean score of the site": ["6.500"]}
+
+
+def test_a_crawl_reads_pages_and_an_import_brings_titles(facts: Facts) -> None:
+    brought = said(corpus_section(dataclasses.replace(facts, crawled=False)))
+
+    assert "From 1,290 pages read to 600 titles" in said(corpus_section(facts))
+    assert "From 1,290 titles brought to 600 titles" in brought
+    assert "900 characters brought" in brought
+    assert "pages read" not in brought
+
+
+def test_the_ceiling_says_which_spread_of_marks_it_assumes(facts: Facts) -> None:
+    def told(spread: float) -> str:
+        known = with_figures(
+            facts.statistics,
+            ("ceiling", "all", "score", "r2_score", 0.99769, None),
+            ("marks", "all", "within_title", "sd", spread, None),
+        )
+        return said(results_section(dataclasses.replace(facts, statistics=known)))
+
+    assert "about 0.998 (score), with an assumed spread of 1.6 where no marks are known: it is no excuse" in told(1.6)
+    assert "about 0.998 (score), with the spread of the known marks, 1.58, where a title has none" in told(1.5812)
+
+
+def test_the_papers_figures_move_to_the_authors_own_split_where_there_is_one() -> None:
+    r2 = {"paper_full": (0.2, 0.1, 0.3)}
+    both = pl.concat([measured(r2, split=split) for split in ("grouped", "published", "authors")])
+
+    quoted = {
+        split: bool(report.results_table(both, EXPERIMENTS, split, "score")[0].published)
+        for split in ("grouped", "published", "authors")
+    }
+
+    assert quoted == {"grouped": False, "published": False, "authors": True}
+
+
+def test_results_on_the_authors_own_split_are_told_with_what_it_tears(nothing: Facts) -> None:
+    r2 = {"paper_full": (0.2, 0.1, 0.3)}
+    metrics = pl.concat([measured(r2, split="authors", group=group) for group in ("all", "seen", "unseen")])
+    balance = with_figures(nothing.split_statistics, ("balance", "test", "authors", "seen", 3.0, None))
+    known = dataclasses.replace(nothing, metrics=metrics, split_statistics=balance, experiments=EXPERIMENTS)
+
+    words = said(results_section(known))
+
+    assert "The split that came with this site, as its authors drew it." in words
+    assert "Figures marked paper are the published ones, of this very split." in words
+    assert "with relatives among those learned from (seen)" in words
+    assert "test titles that it parts from their relatives" in said(split_section(known))
+    assert "the split that came with this site" not in said(split_section(nothing))
+    assert "those that this site's own split tests" in said(producer_section(known))
+
+
 def test_tables_of_figures_can_be_shown_alone(facts: Facts) -> None:
     for statistics, tables in (
         (facts.statistics, corpus_tables.of_corpus(facts.statistics)),
@@ -763,7 +907,7 @@ def test_without_figures_every_table_says_what_is_missing() -> None:
     empty = Statistics.create_empty()
     tables = [*corpus_tables.of_corpus(empty).values(), *corpus_tables.of_split(empty).values()]
 
-    assert len(tables) == 9
+    assert len(tables) == 11
     assert all(isinstance(table, Missing) for table in tables)
 
 

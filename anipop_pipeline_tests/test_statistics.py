@@ -15,6 +15,7 @@ from polars.testing import assert_frame_equal
 
 from anipop_pipeline.assets.split import clusters as clusters_asset
 from anipop_pipeline.assets.split import split_statistics
+from anipop_pipeline.assets.split import splits as splits_asset
 from anipop_pipeline.config import SplitConfig
 from anipop_pipeline.lake import AbsentTable, Folder
 from anipop_pipeline.stages import clean, cluster, statistics
@@ -96,7 +97,9 @@ def test_words_by_floor_of_the_score_stand_beside_those_of_the_paper() -> None:
         "samples": (2, 3021), "max": (30, 581), "min": (20, 24), "mean": (25, 121.30),
     }  # fmt: skip
     assert figures(table, "synopsis_words", "9-10")["max"] == (40, 189)
-    assert figures(table, "synopsis_words", "all")["mean"] == (30, 104.73)
+    assert figures(table, "synopsis_words", "all")["mean"] == (30, None)
+    assert figures(table, "synopsis_words", "all")["mean_of_rows"] == (32.5, 104.73)  # of 25 and 40
+    assert "mean_of_rows" not in figures(table, "main_characters", "all")
     assert figures(table, "description_words", "all") == {
         "samples": (2, 14682), "max": (3, 3551), "min": (1, 4), "mean": (2, 121.34),
     }  # fmt: skip
@@ -226,6 +229,15 @@ def test_train_and_test_are_described_apart_beside_the_paper() -> None:
     assert figures(table, "clusters", "all")["clusters"] == (2.0, 4089.0)
 
 
+def test_the_authors_own_parts_stand_beside_the_papers_numbers_too() -> None:
+    parts = split("authors", {1: "train", 2: "test"}, seen=[2])
+
+    table = statistics.balance(parts, cluster.clusters(corpus({}, {}), played((1, 1), (2, 1))), played((1, 1), (2, 1)))
+
+    assert figures(table, "balance", "authors", "train")["rows"] == (1.0, 6345.0)
+    assert values(table, "balance", "authors", "test")["seen"] == 1
+
+
 def test_balance_counts_rows_clusters_characters_and_what_a_test_row_has_in_common_with_train() -> None:
     titles = corpus(*[{}] * 5)
     # 1, 2 and 3 are a chain over characters 1 and 2; 4 and 5 stand alone. 3 shares nobody with 1, but its cluster.
@@ -314,6 +326,41 @@ def test_without_a_shared_character_there_is_no_example() -> None:
     assert example(corpus(), characters(), played()) == {}
 
 
+def the_papers(*lacking: tuple[int, int]) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Return titles 21, 466 and 38234 of the paper's example, and who plays there but for some."""
+    parts = [(title, person) for person, own in published.SHARED_CHARACTERS.items() for title in own]
+    titles = [{"anime_id": number, "title": f"No. {number}"} for number in (21, 466, 38234)]
+    here = [(title, person) for title, person in parts if title in (21, 466, 38234) and (title, person) not in lacking]
+    return corpus(*titles), played(*here)
+
+
+def test_the_papers_example_stands_beside_itself_where_its_characters_are_here() -> None:
+    titles, roles = the_papers((466, 62))
+
+    rows = statistics.shared_characters(titles, characters(), roles, cluster.clusters(titles, roles))
+
+    found = {(who, where): (ours, paper) for _, _, who, where, ours, paper in rows.rows()}
+    assert len(found) == 5 * 8
+    assert found["no. 40", "titles"] == (3, 7)
+    assert found["no. 62", "titles"] == (2, 4)
+    assert found["no. 724", "titles"] == (2, 3)
+    assert found["no. 62", "No. 21 (21)"] == (1, 1)
+    assert found["no. 62", "No. 466 (466)"] == (0, 1)  # printed, and no main part here
+    assert found["no. 724", "No. 466 (466)"] == (0, 0)
+    assert found["no. 40", "no. 22661"] == (None, 1)  # not here
+
+
+def test_the_same_numbers_of_somebody_else_are_not_the_papers_example() -> None:
+    titles, roles = the_papers((21, 305))
+    both = pl.concat([roles, played((21, 999), (466, 999))])
+
+    assert ("no. 305", "titles") not in example(titles, characters(), both)
+    assert (
+        "published"
+        not in statistics.shared_characters(titles, characters(), both, cluster.clusters(titles, both)).columns
+    )
+
+
 def test_figures_come_out_in_one_form_with_and_without_published_ones() -> None:
     rows = pl.DataFrame({"statistic": ["a"], "part": ["all"], "bucket": ["b"], "measure": ["m"], "value": [1]})
 
@@ -354,6 +401,22 @@ def test_a_split_that_a_site_brings_is_described_where_there_is_one() -> None:
     }  # fmt: skip
     assert figures(made.value, "synopsis_words", "7-8", "imported test")["samples"] == (2, 534)
     assert {"imported_split", "words_by_imported_part"} <= set(made.metadata or {})
+
+
+def test_a_split_that_a_site_brings_becomes_one_of_the_splits_and_a_crawl_has_none() -> None:
+    titles = corpus({"year": 2001}, {"year": 2002}, {"year": 2003})
+    belongs = cluster.clusters(titles, played((1, 1), (2, 1)))
+    brought = ImportedSplit.validate(pl.DataFrame({"anime_id": [1, 2], "part": ["train", "test"]}), cast=True)
+
+    names = []
+    for imported in (AbsentTable("a crawl brings no split"), brought):
+        made = splits_asset(titles, belongs, imported, SplitConfig(repeats=1))
+        assert isinstance(made, dg.MaterializeResult)
+        assert isinstance(made.value, Folder)
+        assert set(made.value.notes) == {"label_ranges"}
+        names.append(set(made.value.table()["split"]))
+
+    assert names == [{"published", "grouped", "temporal"}, {"published", "grouped", "temporal", "authors"}]
 
 
 def test_franchises_join_titles_where_the_dial_says_so_and_the_manifest_remembers() -> None:
@@ -421,10 +484,22 @@ def test_who_plays_where_in_the_papers_example_plays_there_on_the_real_site(of_2
     assert [part for part in parts if part[0] in there and part not in links] == [(22661, 40)]  # no main part in 2021
 
 
+def test_the_papers_example_is_shown_with_the_real_sites_parts(of_2021: Site) -> None:
+    _, kept, _, roles = of_2021
+
+    rows = statistics.shared_characters(kept, characters(), roles, cluster.clusters(kept, roles))
+
+    totals = rows.filter(pl.col("measure") == "titles").select("bucket", "value", "published").rows()
+    # 50410 came later, and 40 had no main part in 22661.
+    assert totals == [
+        ("no. 40", 5, 7), ("no. 62", 3, 4), ("no. 723", 3, 4), ("no. 724", 2, 3), ("no. 305", 2, 3),
+    ]  # fmt: skip
+
+
 def test_the_largest_family_of_the_real_site_and_its_most_shared_characters(of_2021: Site) -> None:
     _, kept, _, roles = of_2021
 
-    found = example(kept, characters(), roles)
+    found = example(kept, characters(), roles.filter(pl.col("character_id") != 305))  # else the paper's is shown
 
     assert next(bucket for bucket, measure in found if measure == "titles") == "no. 1044"
     assert found["no. 1044", "titles"] == 51

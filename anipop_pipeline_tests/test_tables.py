@@ -52,7 +52,7 @@ def test_only_time_may_tear_a_cluster() -> None:
     kept, failure = Splits.filter(rows, cast=True)
 
     assert kept["split"].to_list() == ["temporal"]
-    assert failure.counts() == {"only_temporal_may_see": 2}
+    assert failure.counts() == {"only_time_and_authors_may_see": 2}
 
 
 def test_the_same_key_twice_is_refused() -> None:

@@ -8,9 +8,11 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
+from pydantic import ValidationError
 
+from anipop_pipeline.config import TrainConfig
 from anipop_pipeline.errors import LaterTier, SettingError
-from anipop_pipeline.stages import cluster, train
+from anipop_pipeline.stages import cluster, labels, train
 from anipop_pipeline.stages.experiments import EXPERIMENTS, PITCHES, Experiment
 from anipop_pipeline.stages.tables.features import TabularFeatures
 from anipop_pipeline.stages.train import Material, Outcome, Settings
@@ -559,6 +561,37 @@ def test_titles_of_equal_votes_count_alike(here: World) -> None:
     weighed = once("length", alike, replace(SETTINGS, weigh_by_votes=True))
 
     assert list(weighed.values()) == pytest.approx(list(once("length", alike).values()))
+
+
+@pytest.mark.parametrize("label", labels.NOISY)
+def test_more_votes_never_count_less(label: str) -> None:
+    many = [1, 2, 10, 29, 50, 100, 1000, 10**6]
+    titles = pl.DataFrame({"votes": many}).with_columns(votes_error=labels.TYPICAL_SD / pl.col("votes").sqrt())
+    error = titles.select(labels.mean_error(label)).to_series().to_numpy()
+
+    found = train.weights(np.linspace(6, 8, len(many)), error)
+
+    assert found is not None
+    assert (np.diff(found) > 0).all()
+
+
+@pytest.mark.parametrize("without", ["errors", "columns", "a label of votes"])
+def test_rows_that_no_votes_can_weigh_are_refused_where_the_dial_asks_for_it(without: str, here: World) -> None:
+    doubtful = unsure(here, told=True)
+    known = {
+        "errors": doubtful.labels.with_columns(votes_error=pl.lit(None, dtype=pl.Float64)),
+        "columns": here.labels,
+        "a label of votes": doubtful.labels,
+    }
+    wanted = ("audience",) if without == "a label of votes" else ("score",)
+
+    with pytest.raises(SettingError, match=r"cannot be weighed.*TrainConfig\.weigh_by_votes.*switch it off"):
+        ran("length", replace(here, labels=known[without]), replace(SETTINGS, labels=wanted, weigh_by_votes=True))
+
+
+def test_a_label_named_twice_is_refused() -> None:
+    with pytest.raises(ValidationError, match="score is named twice"):
+        TrainConfig(labels=["score", "plain", "score"])
 
 
 @pytest.mark.parametrize("name", ["mean", "synopsis"])

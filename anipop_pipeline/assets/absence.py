@@ -18,6 +18,7 @@ from anipop_pipeline.resources import plainly
 
 Story = Callable[..., dg.MaterializeResult[Any]]
 TEAM = "team:anipop"
+CORPUS = "corpus_anime"  # without it there is nothing to tell of: even what can do without others is absent then
 
 
 def asset(
@@ -30,7 +31,10 @@ def asset(
     kinds: tuple[str, ...] = ("polars",),
     **more: Any,
 ) -> Callable[[Story], dg.AssetsDefinition]:
-    """Return the decorator of an asset; a tolerant one is called even when an input is absent, or a spare one is."""
+    """Return the decorator of an asset; a tolerant one is called even when an input is absent, or a spare one is.
+
+    Only without a corpus is a tolerant one absent, too.
+    """
 
     def declare(story: Story) -> dg.AssetsDefinition:
         own_name = name or story.__name__
@@ -46,7 +50,8 @@ def asset(
                     if on_import == "keep" and opened.has(own_name):
                         return dg.MaterializeResult(value=opened.load_folder(own_name))
                     return nothing(f"{opened.name} is an import without {own_name}")
-                needed = {} if tolerant else {name: value for name, value in inputs.items() if name not in spare}
+                spared = set(inputs) - {CORPUS} if tolerant else set(spare)
+                needed = {name: value for name, value in inputs.items() if name not in spared}
                 reason = _reason([*args, *needed.values()])
                 return story(*args, **inputs) if reason is None else nothing(reason)
 

@@ -8,7 +8,8 @@ import polars as pl
 
 from anipop_pipeline.assets.absence import asset
 from anipop_pipeline.config import CorpusConfig
-from anipop_pipeline.lake import Folder, reason_absent
+from anipop_pipeline.lake import Folder, Lake, reason_absent
+from anipop_pipeline.resources import LakeResource
 from anipop_pipeline.stages import clean, labels, oddities, statistics
 from anipop_pipeline.stages.clean import Kept
 from anipop_pipeline.stages.report import corpus_tables, markdown
@@ -23,23 +24,29 @@ def corpus_anime(
     portraits: pl.DataFrame,
     histograms: pl.DataFrame,
     further_scores: pl.DataFrame,
+    lake: LakeResource,
     config: CorpusConfig,
 ) -> dg.MaterializeResult[Folder]:
     """One row for each scored anime whose synopsis and main characters tell a story, with every label that it has."""
-    usable = _usable(characters, portraits, config)
+    site = lake.open()
+    if not _has(site, "synopses"):
+        return dg.MaterializeResult(value=Folder(absent=f"{site.name} is an import without synopses"))
+    usable = None if reason_absent(roles) else _usable(characters, portraits, config)
     kept = clean.usable_anime(
         anime,
         roles,
         None if usable is None else usable.rows,
         min_words=config.min_words,
-        need_title=config.need_title,
+        need_title=config.need_title and _has(site, "titles"),
         need_characters=config.need_characters,
         need_english=config.need_english,
         need_unique=config.need_unique,
+        texts=config.texts,
         histograms=_there(histograms),
         further=_there(further_scores),
+        site_mean=config.site_mean,
     )
-    return _cleaned(kept, oddities.of_anime(kept.rows))
+    return _cleaned(kept, oddities.of_anime(kept.rows), site_mean=config.site_mean)
 
 
 @asset("corpus", spare=("portraits",))
@@ -90,7 +97,7 @@ def corpus_statistics(
     described = [
         statistics.corpus_statistics(anime, titles, people, corpus_rejects),
         oddities.statistics(odd),
-        labels.statistics(anime, titles, _there(histograms)),
+        labels.statistics(anime, titles, _there(histograms), corpus_anime.notes.get("site_mean", 0.0)),
     ]
     figures = pl.concat(described)
     shown = corpus_tables.of_corpus(figures)
@@ -112,18 +119,26 @@ def _usable(characters: pl.DataFrame, portraits: pl.DataFrame, dials: CorpusConf
         min_words=dials.min_description_words,
         spoilers=dials.spoilers,
         need_description=dials.need_description,
+        texts=dials.texts,
     )
+
+
+def _has(site: Lake, what: str) -> bool:
+    """Return whether a rule may ask for something; an import says what it has none of, a crawl has everything."""
+    said = site.imported() or {}
+    return bool(said.get("has", {}).get(what, True))
 
 
 def _there(table: pl.DataFrame) -> pl.DataFrame | None:
     return None if reason_absent(table) else table
 
 
-def _cleaned(kept: Kept, odd: pl.DataFrame) -> dg.MaterializeResult[Folder]:
+def _cleaned(kept: Kept, odd: pl.DataFrame, **notes: float) -> dg.MaterializeResult[Folder]:
     """Return a table with its rejects, and what is odd about the rows that it keeps, beside it."""
     by_rule = dict(kept.rejects.group_by("rule").len().sort("rule").rows())
     kinds = dict(odd.group_by(pl.col("oddity").cast(pl.String)).len().sort("oddity").rows())
-    folder = Folder({"table.parquet": kept.rows, "rejects.parquet": kept.rejects, "oddities.parquet": odd})
+    files = {"table.parquet": kept.rows, "rejects.parquet": kept.rejects, "oddities.parquet": odd}
+    folder = Folder(files, notes=notes)
     return dg.MaterializeResult(
         value=folder, metadata={"rejected": kept.rejects.height, "by_rule": by_rule, "oddities": kinds}
     )

@@ -64,8 +64,10 @@ def description_embeddings(
     """One row for each anime and pooling: all descriptions joined and cut (`published`), or each alone (`mean`)."""
     if config.encoders == "none":
         return dg.MaterializeResult(value=AbsentTable(NO_ENCODERS))
-    through = _encoder(context, "text", lake, site, engine, config)
     joined = features.descriptions(corpus_roles, corpus_characters)
+    if joined.is_empty():
+        return dg.MaterializeResult(value=AbsentTable("no main character of a kept anime has a description"))
+    through = _encoder(context, "text", lake, site, engine, config)
     cast = features.cast(corpus_roles, corpus_characters.filter(pl.col("description").is_not_null()))
     whole = through([text.encode() for text in joined["descriptions"]], "published", config.description_tokens)
     alone = through([text.encode() for text in cast["description"]], "mean", config.description_tokens)
@@ -89,8 +91,10 @@ def portrait_embeddings(
     """One row for each anime and pooling: portraits side by side (`published`, `pixels`), or each alone (`pooled`)."""
     if config.encoders == "none":
         return dg.MaterializeResult(value=AbsentTable(NO_ENCODERS))
-    through = _encoder(context, "image", lake, site, engine, config)
     cast = features.cast(corpus_roles, portraits)
+    if cast.is_empty():
+        return dg.MaterializeResult(value=AbsentTable("no main character of a kept anime has a portrait"))
+    through = _encoder(context, "image", lake, site, engine, config)
     alone = through(cast["image"].to_list(), "pooled", 0)
     by_anime = cast.group_by("anime_id", maintain_order=True).agg("image")
     rows = [embed.side_by_side(images) for images in by_anime["image"].to_list()]
@@ -117,8 +121,10 @@ def poster_embeddings(
     """One row for each anime that has a poster: the image encoder's vector of it."""
     if config.encoders == "none":
         return dg.MaterializeResult(value=AbsentTable(NO_ENCODERS))
-    through = _encoder(context, "image", lake, site, engine, config)
     shown = posters.join(corpus_anime, on="anime_id", how="semi").sort("anime_id")
+    if shown.is_empty():
+        return dg.MaterializeResult(value=AbsentTable("no kept anime has a poster"))
+    through = _encoder(context, "image", lake, site, engine, config)
     result = through(shown["image"].to_list(), "pooled", 0)
     table = embed.averaged(shown["anime_id"].to_list(), result.vectors, "pooled")
     return dg.MaterializeResult(value=table, metadata=_figures(result))

@@ -74,9 +74,12 @@ def _model(experiment: Experiment) -> dg.AssetsDefinition:
         settings = train.Settings(
             config.seed, config.epochs, config.cheap_repeats, tuple(config.labels), config.weigh_by_votes
         )
+        known = material(experiment, inputs, config.picture_side)
+        if known.rows.is_empty():
+            return dg.MaterializeResult(value=Folder(absent="no kept anime has a poster"))
         outcome = train.run(
             experiment,
-            material(experiment, inputs, config.picture_side),
+            known,
             labels.wide(inputs["corpus_anime"]),
             inputs["splits"],
             settings,

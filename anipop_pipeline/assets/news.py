@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import dagster as dg
 
-from anipop_pipeline.crawling import Figures, Progress
+from anipop_pipeline.crawling import Brought, Figures, Progress
 
 SECONDS_BETWEEN = 5.0
 
@@ -49,6 +49,19 @@ def _every_few_seconds(context: dg.AssetExecutionContext, what: str) -> Callable
             context.log.info(f"{what}: {words()}")
 
     return tell
+
+
+def outcome(brought: Brought) -> str:
+    """Return what a step of a crawl has come to, on one line.
+
+    >>> import polars as pl
+    >>> outcome(Brought(pl.DataFrame({"outcome": ["ok"] * 5}), wanted=9, left=4, figures=Figures(done=2, requests=3)))
+    '5 of 9 pages are here, 2 asked for now, 4 left for the next run: the budget is spent, or they failed'
+    """
+    parts = [f"{brought.rows.height:,} of {brought.wanted:,} pages are here", f"{brought.asked:,} asked for now"]
+    parts += [f"{count:,} {name}" for name, count in brought.figures.told().items() if count and name != "requests"]
+    why = "" if brought.complete else f", {brought.left:,} left for the next run: the budget is spent, or they failed"
+    return ", ".join(parts) + why
 
 
 def told(figures: Figures) -> str:

@@ -3,6 +3,7 @@
 Belongs here: which pages each step wants. Does not: manners (fetch), reading HTML (parse).
 """
 
+from dataclasses import replace
 from datetime import date, timedelta
 from typing import Any
 
@@ -11,7 +12,7 @@ import polars as pl
 
 from anipop_pipeline import crawling, frontier
 from anipop_pipeline.assets.absence import asset
-from anipop_pipeline.assets.news import crawl_shown
+from anipop_pipeline.assets.news import crawl_shown, outcome
 from anipop_pipeline.config import CrawlAndParseConfig, CrawlConfig, ParseConfig
 from anipop_pipeline.lake import Folder
 from anipop_pipeline.parsing import parsed, usable, wanted_portraits, wanted_posters
@@ -31,8 +32,8 @@ def anime_index(
     with site.visit(config.requests_per_second) as visit:
         step = crawling.Step(visit, store, config)
         listed, brought = frontier.index(step, store, base, config, crawl_shown(context, "listing pages"))
-    context.log.info(f"{brought.rows.height:,} listing pages name {listed.height:,} anime")
-    return _crawled(listed, brought, listing=config.listing, first_pages=config.first_pages)
+    context.log.info(f"{listed.height:,} anime on {brought.rows.height:,} listing pages ({config.listing})")
+    return _crawled(context, listed, brought, listing=config.listing, first_pages=config.first_pages)
 
 
 @asset("pages", on_import="absent", kinds=("warc",))
@@ -52,8 +53,12 @@ def anime_pages(
         step = crawling.Step(visit, store, config, young)
         first = step.bring(wanted, crawl_shown(context, "anime pages"))
         known = usable(_parse(store, engine, config, "anime", first.rows).table())
-        both = first + step.bring(_further(known, config.statistics), crawl_shown(context, "character lists"))
-    return _crawled(PageIndex.validate(_without_vacant_ids(both.rows, anime_index)), both)
+        casts = step.bring(_further(known, "anime_characters"), crawl_shown(context, "character lists"))
+        # Marks that an earlier run has fetched are there, whether or not more are asked for.
+        asking = step if config.statistics else crawling.Step(None, store, config)
+        marks = asking.bring(_further(known, "anime_stats"), crawl_shown(context, "marks"))
+    brought = first + casts + (marks if config.statistics else replace(marks, wanted=marks.rows.height, left=0))
+    return _crawled(context, PageIndex.validate(_without_vacant_ids(brought.rows, anime_index)), brought)
 
 
 @asset("pages", on_import="keep")
@@ -93,7 +98,7 @@ def character_pages(
     wanted = [Request(url, "character", number) for url, number in main.select("url", "character_id").iter_rows()]
     with site.visit(config.requests_per_second) as visit:
         brought = crawling.Step(visit, lake.store(), config).bring(wanted, crawl_shown(context, "character pages"))
-    return _crawled(PageIndex.validate(brought.rows), brought)
+    return _crawled(context, PageIndex.validate(brought.rows), brought)
 
 
 @asset("pages", on_import="keep")
@@ -162,10 +167,10 @@ ASSETS = [
 ]
 
 
-def _further(known: pl.DataFrame, statistics: bool) -> list[Request]:
-    """Return what is worth asking of anime that the corpus can use: casts, and marks where they are wanted."""
-    kinds = {"anime_characters": "characters"} | ({"anime_stats": "stats"} if statistics else {})
-    return [Request(f"{url}/{page}", kind, number) for kind, page in kinds.items() for url, number in known.iter_rows()]
+def _further(known: pl.DataFrame, kind: str) -> list[Request]:
+    """Return what is worth asking of anime that the corpus can use."""
+    page = {"anime_characters": "characters", "anime_stats": "stats"}[kind]
+    return [Request(f"{url}/{page}", kind, number) for url, number in known.iter_rows()]
 
 
 def _young(store: RawStore, today: date, days: float) -> frozenset[int]:
@@ -187,8 +192,11 @@ def _of_kind(rows: pl.DataFrame, kind: str) -> pl.DataFrame:
     return rows.filter(pl.col("kind") == kind)
 
 
-def _crawled(table: pl.DataFrame, brought: crawling.Brought, **asked_for: Any) -> dg.MaterializeResult[Folder]:
+def _crawled(
+    context: dg.AssetExecutionContext, table: pl.DataFrame, brought: crawling.Brought, **asked_for: Any
+) -> dg.MaterializeResult[Folder]:
     """Return a table of pages; how complete it is stands in its manifest, too, which is all that others read."""
+    context.log.info(outcome(brought))
     facts = brought.facts() | asked_for
     folder = Folder({"table.parquet": table}, notes=facts)
     return dg.MaterializeResult(value=folder, metadata={**facts, **brought.speed()})
@@ -208,6 +216,7 @@ def _pictures(
     with site.visit(config.requests_per_second) as visit:
         brought = crawling.Step(visit, lake.store(), config).bring(requests, crawl_shown(context, what))
     rows = wanted.join(brought.rows.drop("kind", "id"), on="url", how="inner", validate="m:1")
+    context.log.info(outcome(brought))
     read = _parse(lake.store(), engine, config, what.removesuffix("s"), rows)
     folder = Folder(read.files, notes={**read.notes, **brought.facts()})
     return dg.MaterializeResult(value=folder, metadata={**brought.facts(), **brought.speed(), **_rejected(folder)})

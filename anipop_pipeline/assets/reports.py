@@ -25,6 +25,7 @@ from anipop_pipeline.stages import report as telling
 from anipop_pipeline.stages.experiments import BASELINES, EXPERIMENTS
 from anipop_pipeline.stages.report import ExperimentFacts, Facts, figures
 from anipop_pipeline.stages.tables import reports
+from anipop_pipeline.stages.tables.split import quoted, split_of_the_papers
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -81,17 +82,19 @@ def audit(
     context: dg.AssetExecutionContext, config: TrainConfig, **inputs: pl.DataFrame
 ) -> dg.MaterializeResult[pl.DataFrame]:
     """One row for each variant of a published recipe: its defects switched off one at a time."""
-    fold = inputs["splits"].filter((pl.col("split") == "published") & (pl.col("repeat") == 0))
+    name = split_of_the_papers(inputs["splits"])
+    fold = quoted(inputs["splits"], name)
     labels = inputs["corpus_anime"].select("anime_id", "score").sort("anime_id")
     rows = labels.join(fold, on="anime_id", how="inner", validate="1:1", maintain_order="left")
     is_test = (rows["part"] == "test").to_numpy()
-    told = {name: _answers(inputs[f"model_{name}"], rows["anime_id"].filter(is_test)) for name in BASELINES}
-    baselines = {name: answers for name, answers in told.items() if np.isfinite(answers).all()}  # else not on the score
+    tested = rows["anime_id"].filter(is_test)
+    told = {baseline: _answers(inputs[f"model_{baseline}"], tested, name) for baseline in BASELINES}
+    known = {baseline: answers for baseline, answers in told.items() if np.isfinite(answers).all()}  # on the score
     table = audits.audit(
         audits.Rows(material(audits.AUDITED, inputs, config.picture_side), rows["score"].to_numpy(), is_test),
         config.seed,
         config.audit_epochs,
-        baselines,
+        known,
         lambda done, total: context.log.debug(f"variant {done} of {total}"),
     )
     return dg.MaterializeResult(value=table, metadata={"table": _table(table)})
@@ -124,8 +127,7 @@ def dataset_card(site: SiteResource, config: CardConfig, **tables: pl.DataFrame)
     """Card of the corpus with its ids, labels, splits and features as files; texts and pictures only when asked for."""
     absent = {name: reason for name, table in tables.items() if (reason := reason_absent(table)) is not None}
     there = {name: table for name, table in tables.items() if name not in absent}
-    crawled = site.site.partition("@")[0] in CRAWLED
-    told = card.Told(site.site, site.invented, crawled, there, absent)
+    told = card.Told(site.site, site.invented, _crawled(site.site), there, absent)
     files = card.build(told, card.Terms(**config.model_dump()))
     return dg.MaterializeResult(
         value=Folder(files), metadata={"card": dg.MetadataValue.md(files["README.md"].decode()), "files": len(files)}
@@ -164,12 +166,17 @@ def report(
         audit=audit,
         comparables=comparables,
         planted=_planted() if site.invented else None,
+        crawled=_crawled(site.site),
         experiments=ABOUT,
     )
     return dg.MaterializeResult(value=Folder(telling.build(facts)))
 
 
 ASSETS = [metrics, audit, learning_curves, comparables, dataset_card, report]
+
+
+def _crawled(site: str) -> bool:
+    return site.partition("@")[0] in CRAWLED
 
 
 def _predictions(models: dict[str, pl.DataFrame]) -> pl.DataFrame:
@@ -186,9 +193,9 @@ def _absent(models: dict[str, pl.DataFrame]) -> pl.DataFrame:
     )
 
 
-def _answers(predictions: pl.DataFrame, ids: pl.Series) -> "np.ndarray":
-    """Return an experiment's answers on the split to quote, in the order of the ids."""
-    own = predictions.filter((pl.col("split") == "published") & (pl.col("repeat") == 0) & (pl.col("label") == "score"))
+def _answers(predictions: pl.DataFrame, ids: pl.Series, split: str) -> "np.ndarray":
+    """Return an experiment's answers on a split, in the order of the ids."""
+    own = quoted(predictions, split).filter(pl.col("label") == "score")
     ordered = pl.DataFrame({"anime_id": ids}).join(
         own, on="anime_id", how="left", validate="1:1", maintain_order="left"
     )

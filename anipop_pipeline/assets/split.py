@@ -28,8 +28,10 @@ def clusters(
     )
 
 
-@asset("split")
-def splits(corpus_anime: pl.DataFrame, clusters: pl.DataFrame, config: SplitConfig) -> dg.MaterializeResult[Folder]:
+@asset("split", spare=("imported_split",))
+def splits(
+    corpus_anime: pl.DataFrame, clusters: pl.DataFrame, imported_split: pl.DataFrame, config: SplitConfig
+) -> dg.MaterializeResult[Folder]:
     """One row for each anime in each fold of each split; the range of each label is in the manifest."""
     rows = cluster.splits(
         corpus_anime,
@@ -39,6 +41,7 @@ def splits(corpus_anime: pl.DataFrame, clusters: pl.DataFrame, config: SplitConf
         repeats=config.repeats,
         folds=config.folds,
         temporal_share=config.temporal_share,
+        imported=None if reason_absent(imported_split) else imported_split,
     )
     return dg.MaterializeResult(
         value=Folder({"table.parquet": rows}, notes={"label_ranges": labels.ranges(corpus_anime)})

@@ -16,7 +16,7 @@ import polars as pl
 
 from anipop_pipeline.errors import SettingError
 from anipop_pipeline.importing import site
-from anipop_pipeline.importing.sheets import Opened, pictures
+from anipop_pipeline.importing.sheets import PICTURES, Opened, not_read, pictures
 from anipop_pipeline.importing.site import Imported, Say, Source, nobody
 from anipop_pipeline.importing.tables import addresses, brought, loaded, unread
 from anipop_pipeline.lake import Lake
@@ -46,7 +46,10 @@ def import_published(lake: Lake, folder: Path, now: datetime, *, replace: bool =
         found["portraits"] = pl.concat([rows for rows, _ in pictured]).sort("character_id")
     sources = (*files.sources, *(source for _, source in pictured))
     passed_over = unread([*((one, sheets) for one in tables.values()), (characters, described)], {PLACE})
-    return brought(lake, "published", host, found, sources, now, passed_over)
+    left = not_read(folder, "the folder", [one.name for one in files.sources])
+    for one in _named(folder, PORTRAITS):
+        left |= not_read(one, f"{one.name}/", PICTURES)
+    return brought(lake, "published", host, found, sources, now, passed_over, left)
 
 
 def _named(folder: Path, pattern: str) -> list[Path]:
@@ -95,12 +98,21 @@ def _split(anime: TablePlan, sheets: list[Sheet]) -> pl.DataFrame:
     return pl.concat([frame.select("anime_id", part=pl.lit(part)) for part, frame in by_part]).sort("anime_id")
 
 
-def _portraits(folder: Path, characters: pl.DataFrame | None, say: Say) -> list[tuple[pl.DataFrame, Source]]:
-    """Return the portraits of each part; one that both have must be the same picture."""
-    folders = _named(folder, PORTRAITS)
+def _check_folders(folders: list[Path]) -> None:
+    """Refuse half of the portraits, and a file where a folder of them belongs."""
+    for one in folders:
+        if not one.is_dir():
+            fix = "put the portraits into a folder of this name, or take the file away"
+            raise SettingError("a file lies where a folder of portraits belongs", where=str(one), fix=fix)
     if len(folders) == 1:
         what = "portraits of the other part are lacking"
         raise SettingError(what, where=str(folders[0]), fix="name the folder that holds both parts, train and test")
+
+
+def _portraits(folder: Path, characters: pl.DataFrame | None, say: Say) -> list[tuple[pl.DataFrame, Source]]:
+    """Return the portraits of each part; one that both have must be the same picture."""
+    folders = _named(folder, PORTRAITS)
+    _check_folders(folders)
     known = addresses(characters, "character_id", "portrait_url")
     read = [pictures(one, one.name, "character_id", known, say) for one in folders]
     if not any(rows.height for rows, _ in read):

@@ -6,7 +6,7 @@ Belongs here: formats of files. Does not: what a column or a value means.
 import csv
 import hashlib
 import io
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 import polars as pl
@@ -122,6 +122,13 @@ def pictures(folder: Path, shown: str, key: str, addresses: Mapping[int, str], s
     schema = {key: pl.Int64, "url": pl.String, "image": pl.Binary, "width": pl.Int64, "height": pl.Int64}
     rows = pl.DataFrame(list(found.values()), schema=schema, orient="row").sort(key)
     return rows, _of_folder(shown, rows)
+
+
+def not_read(folder: Path, shown: str, read: Collection[str]) -> dict[str, int]:
+    """Return how many files of a folder were not read, in words; `read` holds names, and endings of whatever was."""
+    paths = [path for path in sorted(folder.iterdir()) if path.is_file() and path.name[0] != "."]
+    names = [path.name for path in paths if path.name not in read and path.suffix.lower() not in read]
+    return {f"files not read in {shown}, such as {names[0]}": len(names)} if names else {}
 
 
 def _number(path: Path, file: str) -> int:

@@ -17,6 +17,7 @@ import polars as pl
 from upath import UPath
 
 from anipop_pipeline.errors import CorruptFile, SettingError
+from anipop_pipeline.importing import orphans
 from anipop_pipeline.lake import CRAWLED, Folder, Lake, Manifest
 from anipop_pipeline.stages.tables import schema_of
 from anipop_pipeline.stages.tables.pages import ParseRejects
@@ -26,6 +27,7 @@ NAME = re.compile(r"[a-z][a-z0-9-]{0,31}")
 RESERVED = (*CRAWLED, "cache", "spool")  # sites that are crawled, and folders of the lake that are no sites
 PARENTS = {"portraits": "characters", "posters": "anime"}
 SELDOM = ("further_scores", "imported_split")  # tables that few imports bring
+CRAWL = ("anime_index", "anime_pages", "character_pages")  # tables that none can bring
 DECLARATION = "site.json"
 Say = Callable[[str], None]
 
@@ -110,12 +112,32 @@ def valid(table: str, rows: pl.DataFrame) -> Folder:
 
 
 def fit_for_rules(lake: Lake, folders: Mapping[str, Folder]) -> dict[str, Folder]:
-    """Return the tables, characters absent when none is described: rules on descriptions would leave no anime."""
-    characters = folders["characters"]
-    if characters.absent is not None or characters.table()["description"].is_not_null().any():
-        return dict(folders)
-    reason = f"{lake.site} is an import without descriptions of characters"
-    return {**folders, "characters": _empty("characters", reason)}
+    """Return the tables, those absent that say nothing which a rule could ask for: it would leave no anime."""
+    fitted = dict(folders)
+    for name in (name for name in orphans.TIES if name in folders):
+        there = {other: folder.table() for other, folder in fitted.items() if folder.absent is None}
+        lacking = _lacking(name, there) if name in there else None
+        if lacking is not None and not _has_rejects(fitted[name]):
+            fitted[name] = _empty(name, f"{lake.site} is an import without {lacking}")
+    return fitted
+
+
+def _lacking(name: str, there: Mapping[str, pl.DataFrame]) -> str | None:
+    """Return what a table lacks to be of use, None when it lacks nothing."""
+    rows = there[name]
+    if rows.is_empty():
+        return name
+    if orphans.known(name, orphans.ids(there)).is_empty():
+        return f"{name} that its other tables know of"
+    if name == "roles" and not (rows["role"] == "main").any():
+        return "main characters"
+    is_described = name != "characters" or rows["description"].is_not_null().any()
+    return None if is_described else "descriptions of characters"
+
+
+def _has_rejects(folder: Folder) -> bool:
+    """Return whether pages could not be read: then the table stays, for a check to judge."""
+    return "rejects.parquet" in folder.files and not folder.table("rejects").is_empty()
 
 
 def declaration(
@@ -123,33 +145,47 @@ def declaration(
 ) -> dict[str, Any]:
     """Return what the site says of itself: where it comes from, and what rules may ask of it."""
     there = {name: folder.absent is None and not folder.table().is_empty() for name, folder in folders.items()}
-    described = there["characters"] and folders["characters"].table()["description"].is_not_null().any()
     return {
         "kind": kind,
         "site": host,
         "imported_at": now.isoformat(timespec="seconds"),
         "files": [asdict(one) for one in sources],
         **more,
-        "has": {"descriptions": bool(described), "portraits": there["portraits"]},
+        "has": {
+            "titles": _told(folders["anime"], "title"),
+            "synopses": _told(folders["anime"], "synopsis"),
+            "descriptions": there["characters"] and _told(folders["characters"], "description"),
+            "portraits": there["portraits"],
+        },
     }
+
+
+def _told(folder: Folder, column: str) -> bool:
+    return bool(folder.table()[column].is_not_null().any())
 
 
 def write(lake: Lake, folders: Mapping[str, Folder], said: Mapping[str, Any], now: datetime) -> tuple[Manifest, ...]:
     """Return the manifests of what is now in the lake; the declaration, which makes it a site, is written last.
 
     An import that it replaces is no site any more before the first of its tables is: a kill in between leaves none.
+    What it cannot bring is written as absent, so that every asset can be made at once, and alone.
     """
-    left = {name: absent(lake, name) for name in SELDOM if name not in folders and lake.has(name)}
+    whole = {**folders, **{name: absent(lake, name) for name in (*SELDOM, *CRAWL) if name not in folders}}
     manifests: dict[str, Manifest] = {}
-    with _undone_on_failure(lake, {**folders, **left}):
+    with _undone_on_failure(lake, whole):
         with writing(lake.root):
             (lake.folder / DECLARATION).unlink(missing_ok=True)
-        for name, folder in {**folders, **left}.items():
+        for name, folder in whole.items():
             parent = manifests.get(PARENTS.get(name, ""))
             manifests[name] = lake.save(name, folder, {} if parent is None else {parent.asset: parent}, now)
         with writing(lake.root), staging(lake.root) as stage:
             write_json(lake.folder / DECLARATION, said, stage)
     return tuple(manifests.values())
+
+
+def told_of(left_over: Mapping[str, int]) -> list[str]:
+    """Return what was left over in readable lines."""
+    return [f"left over: {what}: {number:,}" for what, number in left_over.items()]
 
 
 def count(number: int, thing: str) -> str:

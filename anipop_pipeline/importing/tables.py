@@ -12,8 +12,8 @@ from pathlib import Path
 import polars as pl
 
 from anipop_pipeline.errors import SettingError
-from anipop_pipeline.importing import site
-from anipop_pipeline.importing.sheets import SUFFIXES, Opened, pictures
+from anipop_pipeline.importing import orphans, site
+from anipop_pipeline.importing.sheets import PICTURES, SUFFIXES, Opened, not_read, pictures
 from anipop_pipeline.importing.site import Imported, Say, Source, count, nobody
 from anipop_pipeline.lake import Folder, Lake
 from anipop_pipeline.mappings import content_of, shipped
@@ -44,7 +44,7 @@ def import_tables(
     read = [(part, filter(None, [sheet_of(part, sheets)])) for part in plan.tables]
     sources = (*sheets.sources, *(one for _, one in shown.values()))
     found |= {name: rows for name, (rows, _) in shown.items()}
-    return brought(lake, "tables", plan.host or host, found, sources, now, unread(read))
+    return brought(lake, "tables", plan.host or host, found, sources, now, unread(read), _files_left(sheets, images))
 
 
 def brought(
@@ -55,18 +55,23 @@ def brought(
     sources: tuple[Source, ...],
     now: datetime,
     passed_over: Mapping[str, list[str]],
+    files_left: Mapping[str, int],
 ) -> Imported:
-    """Return what tables brought to a site, now whole in the lake."""
-    if found["anime"].is_empty():
+    """Return what tables brought to a site, now whole in the lake; `passed_over` are columns nobody asked for."""
+    there = {name: rows for name, rows in found.items() if not rows.is_empty()}
+    if "anime" not in there:
         raise SettingError("the tables hold no anime", where="anime", fix="name tables with rows")
-    present = {name: _folder(name, rows, found) for name, rows in found.items()}
+    orphans.check_some_known(there)
+    left_over = {**orphans.counted(there), **files_left}
+    present = {name: _folder(name, rows, there) for name, rows in mapping.joined(there).items()}
     folders = site.fit_for_rules(
         lake, {**{name: site.absent(lake, name) for name in BROUGHT if name not in present}, **present}
     )
     ordered = {name: folders[name] for name in [*BROUGHT, *site.SELDOM] if name in folders}
-    said = site.declaration(kind, host, sources, ordered, now, passed_over=passed_over)
+    said = site.declaration(kind, host, sources, ordered, now, passed_over=passed_over, left_over=left_over)
     told = [f"{lake.site}: {count(len(sources), 'file')}, {found['anime'].height:,} anime"]
     told += [f"not read: {file}: {', '.join(names)}" for file, names in passed_over.items()]
+    told += site.told_of(left_over)
     return Imported(lake, tuple(told), sources, ordered, site.write(lake, ordered, said, now))
 
 
@@ -115,6 +120,17 @@ def _of_images(images: Path, found: Mapping[str, pl.DataFrame], say: Say) -> dic
     return read
 
 
+def _files_left(sheets: Opened, images: Path | None) -> dict[str, int]:
+    """Return how many files lie in the folders of a set that nothing was read from."""
+    opened = [one.name for one in sheets.sources]
+    folders = [] if images is None else [one for name in OWNERS if (one := images / name).is_dir()] or [images]
+    is_shared = any(one.resolve() == sheets.folder.resolve() for one in folders)
+    left = not_read(sheets.folder, "the folder", [*opened, *(PICTURES if is_shared else ())])
+    for one in folders if not is_shared else []:
+        left |= not_read(one, f"{one.name}/", PICTURES)
+    return left
+
+
 def addresses(owners: pl.DataFrame | None, key: str, column: str) -> dict[int, str]:
     """Return the address of each owner's picture, where the tables know it."""
     return {} if owners is None else dict(owners.drop_nulls(column).select(key, column).iter_rows())
@@ -124,10 +140,9 @@ def _folder(name: str, rows: pl.DataFrame, found: Mapping[str, pl.DataFrame]) ->
     """Return a valid table; pictures that nobody owns are left out, and counted with those that are lacking."""
     if name not in OWNERS:
         return site.valid(name, rows)
-    parent, key, _ = OWNERS[name]
-    owners = found.get(parent)
-    kept = rows if owners is None else rows.join(owners, on=key, how="semi")
-    wanted = kept.height if owners is None else owners.height
+    tie, kept = orphans.TIES[name], orphans.known(name, found)
+    owners = next((found[one] for one in tie.owners if one in found), kept)
+    wanted = owners[tie.key].n_unique()
     notes = {"wanted": wanted, "answered": kept.height, "complete": kept.height == wanted}
     return Folder(site.valid(name, kept).files, notes={**notes, "of_nobody": rows.height - kept.height})
 

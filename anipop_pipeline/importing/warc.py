@@ -16,7 +16,7 @@ import polars as pl
 from anipop_pipeline.config import ParseConfig
 from anipop_pipeline.engine import MapBatches
 from anipop_pipeline.errors import SettingError
-from anipop_pipeline.importing import site
+from anipop_pipeline.importing import orphans, site
 from anipop_pipeline.importing.site import Imported, Say, count, nobody, opened
 from anipop_pipeline.lake import Folder, Lake
 from anipop_pipeline.parsing import parsed, wanted_portraits, wanted_posters
@@ -51,7 +51,9 @@ def import_warc(
     site.check_ready(lake, replace=replace)
     sources = tuple(site.source(path) for path in paths.values())
     survey = captures.survey(_streams(paths, say), partial(_every, say))
-    folders = site.fit_for_rules(lake, _folders(lake, survey, paths, map_batches, dials, say))
+    read = _folders(lake, survey, paths, map_batches, dials, say)
+    left_over = orphans.counted({name: one.table() for name, one in read.items() if one.absent is None})
+    folders = site.fit_for_rules(lake, read)
     first, last = survey.captures["fetched_at"].min(), survey.captures["fetched_at"].max()
     said = site.declaration(
         "warc",
@@ -63,9 +65,11 @@ def import_warc(
         records=survey.records,
         pages=survey.pages,
         passed_over=survey.passed,
+        left_over=left_over,
     )
     manifests = site.write(lake, folders, said, now)
-    return FromWarc(lake, _told(lake, survey, len(sources)), sources, folders, manifests, survey)
+    told = (*_told(lake, survey, len(sources)), *site.told_of(left_over))
+    return FromWarc(lake, told, sources, folders, manifests, survey)
 
 
 def _told(lake: Lake, survey: Survey, files: int) -> tuple[str, ...]:

@@ -1,9 +1,10 @@
 """What the published numbers are made of: a recipe as published, and its defects switched off one at a time.
 
-Every variant is fitted on the split to quote (`published`, repeat 0). A defect is a field of Quirks: on as published,
-off as it should be. Where the paper and its code differ (learning rate, dropout, curves), `as published` is the code:
-its numbers are the published ones. Whatever a variant is trained on, all of them, baselines and the constant too, are
-judged on one scale: test labels from 0 to 1 by their own extremes, on which the paper's errors are printed.
+Every variant is fitted on the authors' own split where a site brings it, else on the first draw of `published`. A
+defect is a field of Quirks: on as published, off as it should be. Where the paper and its code differ (learning rate,
+dropout, curves), `as published` is the code: its numbers are the published ones. Whatever a variant is trained on, all
+of them, baselines and the constant too, are judged on one scale: test labels from 0 to 1 by their own extremes, on
+which the paper's errors are printed.
 
 What cannot be switched: the paper fine-tuned its encoders end to end. Here they are frozen, in every variant, and
 only the regressor on top of their vectors learns. So `as published` is the published regressor and its training, not

@@ -1,7 +1,17 @@
 """Which parsed anime and characters are fit to learn from.
 
-Words are counted as the paper does: pieces between white space. Each rule has a name and a dial; a row leaves under the
-first rule that it breaks. By default the rules are the paper's. In their order, with the dial of CorpusConfig:
+The rules are the paper's by default, and so is what a word is: a piece between white space. The texts are not, unless
+the dial `texts` says so:
+
+    story (default)   what the parser read: a credit goes wherever it stands and what follows it stays; the facts before
+                      a biography and its hidden text are no description
+    paper             the text as written, its facts included; where an import brings none, the story
+
+Either is cut at the first of the authors' three markers, which a parsed story has only where a credit never closes. The
+paper's one example of an input counts the hidden text of biographies, too: the dial `spoilers`, off by default.
+
+Each rule has a name and a dial; a row leaves under the first that it breaks. In their order, with the dial of
+CorpusConfig:
 
     score_missing         always on: the score is the label
     synopsis_missing      always on: nothing is left before the first credit
@@ -9,9 +19,9 @@ first rule that it breaks. By default the rules are the paper's. In their order,
     synopsis_short        min_words (20); 1 switches it off
     no_main_character     need_characters; off by itself where a site tells of no characters
     not_english           need_english; off in the paper
-    duplicate_story       need_unique; off in the paper; judged last, among the titles that all others keep
+    duplicate_story       need_unique; off in the paper; judged last, in the order of ids, against titles that stay
 
-    description_missing   need_description; a sentence such as "No biography written" is none
+    description_missing   need_description; a sentence of NOTHING_SAID is none
     description_short     min_description_words (1, which is off)
     portrait_missing      need_portrait; off by itself where a site has no portraits
     no_kept_anime         always on: nobody plays a main part in a kept anime
@@ -28,7 +38,16 @@ from anipop_pipeline.stages.tables.corpus import CorpusAnime, CorpusCharacters, 
 
 # The authors' code cuts every synopsis and description at the first of these.
 PAPER_CUTS = r"(?s)(\(source|\(Source|\[Written).*$"
-USELESS = r"(?i)^\W*(no (description|biography|character biography|information)\b.{0,60})?\W*$"
+# All that some descriptions say, without case and punctuation; whoever says more describes.
+NOTHING_SAID = (
+    "",
+    *("no description", "no description yet", "no description available", "no description available yet"),
+    *("no description has been added", "no description has been added yet", "no description is available"),
+    *("no biography", "no biography yet", "no biography written", "no biography written yet", "no biography available"),
+    *("no character biography", "no character biography written", "no character biography available"),
+    *("no information", "no information yet", "no information available", "no information is available"),
+    *("no information has been added", "no information has been added yet"),
+)
 
 
 class Kept(NamedTuple):
@@ -53,6 +72,16 @@ def cut(column: str) -> pl.Expr:
     return pl.when(text != "").then(text).alias(column)
 
 
+def chosen(column: str, texts: str) -> pl.Expr:
+    """Return the text that a corpus is made of: the story, or for the paper the text as written where it is known.
+
+    >>> told = pl.DataFrame({"synopsis": ["A cat.", "A dog."], "synopsis_as_written": ["A cat. (Source: me)", None]})
+    >>> told.select(chosen("synopsis", "paper"))["synopsis"].to_list()
+    ['A cat. (Source: me)', 'A dog.']
+    """
+    return pl.coalesce(f"{column}_as_written", column).alias(column) if texts == "paper" else pl.col(column)
+
+
 def usable_characters(
     characters: pl.DataFrame,
     portraits: pl.DataFrame | None,
@@ -60,12 +89,14 @@ def usable_characters(
     min_words: int,
     spoilers: bool,
     need_description: bool = True,
+    texts: str = "story",
 ) -> Kept:
     """Return the characters whose description and portrait can be used; without portraits that rule is off."""
-    told = pl.concat_str(["description", "spoiler"], separator=" ", ignore_nulls=True) if spoilers else "description"
-    rows = characters.with_columns(description=told).with_columns(cut("description"))
-    useful = pl.when(~pl.col("description").str.contains(USELESS)).then("description")
-    rows = rows.with_columns(description=useful).with_columns(words=words("description"))
+    told = [chosen("description", texts), *([pl.col("spoiler")] if spoilers else [])]
+    rows = characters.with_columns(description=pl.concat_str(told, separator=" ", ignore_nulls=True))
+    useless = oddities.normalised("description").is_in(NOTHING_SAID)
+    useful = pl.when(~useless).then("description").alias("description")
+    rows = rows.with_columns(cut("description")).with_columns(useful).with_columns(words=words("description"))
     rules: dict[str, pl.Expr] = {}
     if need_description:
         rules["description_missing"] = pl.col("description").is_null()
@@ -85,8 +116,10 @@ def usable_anime(
     need_title: bool = True,
     need_english: bool = False,
     need_unique: bool = False,
+    texts: str = "story",
     histograms: pl.DataFrame | None = None,
     further: pl.DataFrame | None = None,
+    site_mean: float = 0.0,
 ) -> Kept:
     """Return the anime that tell a story and have a score, with all their labels.
 
@@ -95,10 +128,12 @@ def usable_anime(
     """
     cast = _cast(roles, usable)
     rows = (
-        anime.with_columns(cut("synopsis"))
+        anime.drop("votes")
+        .with_columns(chosen("synopsis", texts))
+        .with_columns(cut("synopsis"))
         .with_columns(words=words("synopsis"), year=pl.col("aired_from").dt.year().cast(pl.Int64))
         .with_columns(pl.col("synopsis_credit").fill_null("none"))
-        .join(labels.labelled(anime, histograms, further), on="anime_id", how="left", validate="1:1")
+        .join(labels.labelled(anime, histograms, further, site_mean), on="anime_id", how="left", validate="1:1")
         .join(cast, on="anime_id", how="left", validate="1:1")
         .with_columns(pl.col("main_characters", "description_words").fill_null(0))
     )
@@ -120,9 +155,8 @@ def usable_anime(
 
 
 def _without_twins(kept: Kept) -> Kept:
-    """Return each story once, under its smallest id."""
-    again = oddities.twins(kept.rows)["anime_id"].to_list()
-    told_before = {"duplicate_story": pl.col("anime_id").is_in(again)}
+    """Return each story once, in the order of ids."""
+    told_before = {"duplicate_story": pl.col("anime_id").is_in(oddities.repeats(kept.rows))}
     once = _apply(told_before, kept.rows, table="anime", id_column="anime_id", name="title")
     return Kept(once.rows, pl.concat([kept.rejects, once.rejects]).sort("id"))
 

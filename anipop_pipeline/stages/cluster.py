@@ -1,7 +1,7 @@
 """Which anime belong together, and who is tested on what.
 
 Anime that share a main character, however far the chain, are one cluster; where the dial says so, titles of one
-franchise are, too. A cluster is never torn apart, but by time.
+franchise are, too. A cluster is never torn apart, but by time, and by a split that a site brings.
 
 Belongs here: connected components and splits. Does not: anything that is fitted, what figures say of them (statistics).
 """
@@ -14,7 +14,7 @@ import networkx as nx
 import polars as pl
 
 from anipop_pipeline.errors import SettingError
-from anipop_pipeline.stages.tables.split import Clusters, ImportedSplit, Splits
+from anipop_pipeline.stages.tables.split import AUTHORS, MAY_TEAR, Clusters, ImportedSplit, Splits, quoted
 
 
 def clusters(anime: pl.DataFrame, roles: pl.DataFrame, franchises: Collection[str] = ()) -> pl.DataFrame:
@@ -110,17 +110,20 @@ def splits(
     repeats: int,
     folds: int,
     temporal_share: float,
+    imported: pl.DataFrame | None = None,
 ) -> pl.DataFrame:
-    """Return every fold of the three splits, in one long table."""
+    """Return every fold of the three splits, and of the one that a site brings, in one long table."""
     sizes = dict(clusters.group_by("cluster_id").len().sort("cluster_id").rows())
     published = [
         _fold(clusters, held_out(sizes, test_share, seed + repeat), "published", repeat, 0) for repeat in range(repeats)
     ]
     grouped = [
-        _fold(clusters, held, "grouped", 0, fold) for fold, held in enumerate(balanced_folds(sizes, folds, seed))
+        _fold(clusters, held, "grouped", 0, fold)
+        for fold, held in enumerate(balanced_folds(sizes, min(folds, len(sizes)), seed))
     ]
     temporal = _temporal(anime, clusters, temporal_share)
-    return Splits.validate(pl.concat([*published, *grouped, temporal]), cast=True)
+    authors = [] if imported is None else [_authors(imported, clusters)]
+    return Splits.validate(pl.concat([*published, *grouped, temporal, *authors]), cast=True)
 
 
 def outside_lockbox(clusters: pl.DataFrame) -> pl.DataFrame:
@@ -183,19 +186,25 @@ def hold_out(groups: Sequence[int], share: int, seed: int) -> tuple[list[int], l
 
 
 def torn(split: pl.DataFrame, groups: pl.DataFrame) -> int:
-    """Return how many groups (anime_id, group) have rows on both sides of a fold; time may tear what it marks as seen.
+    """Return how many groups (anime_id, group) have rows on both sides of a fold, but those marked where it may be so.
 
     >>> split = pl.DataFrame({"anime_id": [1, 2, 3], "part": ["train", "test", "test"], "seen": False})
     >>> split = split.with_columns(split=pl.lit("published"), repeat=0, fold=0)
     >>> torn(split, pl.DataFrame({"anime_id": [1, 2, 2, 3], "group": [7, 7, 8, 8]}))
     1
     """
-    marked = pl.col("seen") & (pl.col("split") == "temporal")
+    marked = pl.col("seen") & pl.col("split").cast(pl.String).is_in(MAY_TEAR)
     placed = split.join(groups.select("anime_id", "group"), on="anime_id", how="inner")
     sides = placed.group_by("split", "repeat", "fold", "group").agg(
         parts=pl.col("part").n_unique(), unmarked=((pl.col("part") == "test") & ~marked).any()
     )
     return sides.filter((pl.col("parts") > 1) & pl.col("unmarked")).height
+
+
+def torn_by_authors(split: pl.DataFrame, groups: pl.DataFrame) -> int:
+    """Return how many groups (anime_id, group) the split that a site brings tears apart, marked or not."""
+    own = split.filter(pl.col("split").cast(pl.String) == AUTHORS)
+    return torn(own.with_columns(seen=pl.lit(value=False)), groups)
 
 
 def compared(imported: pl.DataFrame, clusters: pl.DataFrame, roles: pl.DataFrame, ours: pl.DataFrame) -> pl.DataFrame:
@@ -206,8 +215,7 @@ def compared(imported: pl.DataFrame, clusters: pl.DataFrame, roles: pl.DataFrame
     """
     placed = ImportedSplit.validate(imported.select("anime_id", pl.col("part").cast(pl.String)), cast=True)
     theirs = placed.select("anime_id", pl.col("part").cast(pl.String)).join(clusters, on="anime_id", how="semi")
-    quoted = ours.filter((pl.col("split") == "published") & (pl.col("repeat") == 0))
-    mine = quoted.select("anime_id", pl.col("part").cast(pl.String))
+    mine = quoted(ours).select("anime_id", pl.col("part").cast(pl.String))
     both = theirs.join(mine, on=["anime_id", "part"], how="semi")
     figures = {
         ("all", "imported", "unknown"): placed.height - theirs.height,
@@ -253,20 +261,30 @@ def _fold(clusters: pl.DataFrame, held: set[int], split: str, repeat: int, fold:
 
 def _temporal(anime: pl.DataFrame, clusters: pl.DataFrame, share: float) -> pl.DataFrame:
     """Return the split by year: the youngest years that hold about `share` of all dated anime are tested."""
-    dated = anime.filter(pl.col("year").is_not_null()).select("anime_id", "year").sort("year", "anime_id")
-    if dated["year"].n_unique() < 2:
-        return _fold(clusters, set(), "temporal", 0, 0).clear()
-    first = _first_test_year(dated["year"], share)
+    dated = anime.filter(pl.col("year").is_not_null()).select("anime_id", "year")
     rows = dated.join(clusters, on="anime_id", how="inner", validate="1:1").sort("anime_id")
-    known = rows.filter(pl.col("year") < first)["cluster_id"].unique().to_list()
-    tested = pl.col("year") >= first
+    if rows["year"].n_unique() < 2:
+        return _fold(clusters, set(), "temporal", 0, 0).clear()
+    first = _first_test_year(rows["year"], share)
+    return _marked(rows, "temporal", tested=pl.col("year") >= first)
+
+
+def _authors(imported: pl.DataFrame, clusters: pl.DataFrame) -> pl.DataFrame:
+    """Return the split that a site brings, as far as its titles are here; nothing where a part of it has none."""
+    rows = imported.select("anime_id", "part").join(clusters, on="anime_id", how="inner", validate="1:1")
+    rows = rows.sort("anime_id") if rows["part"].n_unique() > 1 else rows.clear()
+    return _marked(rows, AUTHORS, tested=pl.col("part").cast(pl.String) == "test")
+
+
+def _marked(rows: pl.DataFrame, split: str, *, tested: pl.Expr) -> pl.DataFrame:
+    """Return the fold of a split that may tear clusters, and marks as seen what it tests of those it trains on."""
     return rows.select(
-        split=pl.lit("temporal"),
+        split=pl.lit(split),
         repeat=pl.lit(0, dtype=pl.Int64),
         fold=pl.lit(0, dtype=pl.Int64),
         anime_id=pl.col("anime_id"),
         part=pl.when(tested).then(pl.lit("test")).otherwise(pl.lit("train")),
-        seen=tested & pl.col("cluster_id").is_in(known),
+        seen=tested & (~tested).any().over("cluster_id"),
     )
 
 

@@ -14,7 +14,7 @@ from anipop_pipeline.errors import LaterTier
 from anipop_pipeline.stages.tables import published
 from anipop_pipeline.stages.tables.features import LEDGER, known_at
 
-EVERY_SPLIT = ("published", "grouped", "temporal")
+EVERY_SPLIT = ("published", "grouped", "temporal", "authors")  # the last where a site brings it
 GREENLIGHT = ("type", "source", "genres", "themes", "demographics", "episodes", "duration_minutes")
 SEQUELS = ("sequel", "relatives", "relatives_score")
 ANNOUNCEMENT = (*GREENLIGHT, *SEQUELS, "studios", "quarter", "year", "rating")

@@ -5,8 +5,11 @@ of the whole site. Four labels are known:
 
     score       W as displayed; every title of a corpus has it
     weighted    W recomputed from the marks of a page of statistics; null without one, for it would be W again
-    plain       S: the mean of those marks, else the formula turned round
+    plain       S: the mean of those marks, else the formula turned round; null where that would be a guess
     audience    percentile of members among titles of the same two years
+
+Turned round, the formula multiplies what is wrong with C by m / v. Where C is but a stand-in, fewer than m votes
+therefore give no `plain`. Votes are those that the page tells, else the marks of its page of statistics.
 
 Scores that a site brings from elsewhere are labels, too: score_<source>, each on the scale of its source.
 
@@ -29,7 +32,7 @@ ROUNDING = 0.01 / sqrt(12)  # spread of what two decimals leave out
 MOST_ERROR = 0.05  # a fit of C that is less sure says less than the mean of displayed scores
 TYPICAL_SD = 1.6  # of the marks of one title, where no histogram tells; six pages of statistics of 2015-2022 give 1.58
 FEW_VOTES = 30  # fewer marks do not tell their own spread
-FITTED, STAND_IN, UNKNOWN = "fitted", "mean_of_displayed", "unknown"
+GIVEN, FITTED, STAND_IN, UNKNOWN = "given", "fitted", "mean_of_displayed", "unknown"
 NOISY = ("score", "weighted", "plain")  # labels that are means of votes
 
 Number = TypeVar("Number", float, pl.Expr)
@@ -87,12 +90,14 @@ def marks(histograms: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def site_mean(anime: pl.DataFrame, histograms: pl.DataFrame | None = None) -> SiteMean:
-    """Return C: fitted by least squares where displayed scores stand beside their marks, else a stand-in.
+def site_mean(anime: pl.DataFrame, histograms: pl.DataFrame | None = None, given: float = 0.0) -> SiteMean:
+    """Return C: the given one, else fitted by least squares where scores stand beside their marks, else a stand-in.
 
     The stand-in is the mean of all displayed scores. It lies near C, not on it: C weighs titles in a way that the site
     does not tell. A fit that is less sure than MOST_ERROR is not used.
     """
+    if given:
+        return SiteMean(given, GIVEN, 0)
     fitted = None if histograms is None else _fitted(_displayed(anime, histograms))
     if fitted is not None:
         return fitted
@@ -153,27 +158,44 @@ def check(anime: pl.DataFrame, histograms: pl.DataFrame, mean: float) -> Check:
 
 
 def labelled(
-    anime: pl.DataFrame, histograms: pl.DataFrame | None = None, further: pl.DataFrame | None = None
+    anime: pl.DataFrame,
+    histograms: pl.DataFrame | None = None,
+    further: pl.DataFrame | None = None,
+    given_mean: float = 0.0,
 ) -> pl.DataFrame:
-    """Return the labels of each anime beside its displayed score, and the standard error of its plain mean.
+    """Return the labels of each anime beside its displayed score, its votes, and the standard error of its plain mean.
 
-    `votes_error` is the error that comes from who happened to vote, and from nothing else. A plain mean that would lie
-    outside 1 to 10 contradicts the formula and is unknown.
+    `votes_error` is the error that comes from who happened to vote, and from nothing else.
     """
-    mean = site_mean(anime, histograms).value
+    mean = site_mean(anime, histograms, given_mean)
     voted = _voted(anime, histograms)
     votes = pl.when(pl.col("votes") > 0).then(pl.col("votes"))
-    turned = pl.lit(None, dtype=pl.Float64) if mean is None else plain(pl.col("score"), votes, mean)
-    again = pl.lit(None, dtype=pl.Float64) if mean is None else weighted(pl.col("mean"), votes, mean)
+    again = _UNKNOWN if mean.value is None else weighted(pl.col("mean"), votes, mean.value)
     sure = pl.coalesce("many", votes).cast(pl.Float64).sqrt()
     rows = voted.select(
         "anime_id",
+        "votes",
         weighted=again,
-        plain=pl.coalesce("mean", pl.when(turned.is_between(LOWEST, HIGHEST)).then(turned)),
+        plain=pl.coalesce("mean", _turned(mean)),
         votes_error=pl.coalesce("sd", pl.lit(typical_sd(histograms))) / pl.when(sure > 0).then(sure),
     )
     rows = rows.join(anime.select("anime_id", audience=audience()), on="anime_id", how="left", validate="1:1")
     return rows.join(_brought(further), on="anime_id", how="left", validate="1:1")
+
+
+_UNKNOWN = pl.lit(None, dtype=pl.Float64)
+
+
+def _turned(mean: SiteMean) -> pl.Expr:
+    """Return the plain mean that the formula turned round gives, where it may be believed.
+
+    One outside 1 to 10 contradicts the formula.
+    """
+    if mean.value is None:
+        return _UNKNOWN
+    fewest = DOUBT if mean.how == STAND_IN else 1
+    turned = plain(pl.col("score"), pl.when(pl.col("votes") >= fewest).then(pl.col("votes")), mean.value)
+    return pl.when(turned.is_between(LOWEST, HIGHEST)).then(turned)
 
 
 def audience() -> pl.Expr:
@@ -248,19 +270,40 @@ def refuse_unknown(wanted: Sequence[str], labels: pl.DataFrame) -> None:
         )
 
 
-def voting_error(label: str) -> pl.Expr:
-    """Return the standard error that voting leaves in a label; null where votes say nothing of it.
+def refuse_weightless(wanted: Sequence[str], labels: pl.DataFrame) -> None:
+    """Refuse to weigh rows where the votes behind none of the wanted labels are known."""
+    known = "votes_error" in labels.columns and labels["votes_error"].is_not_null().any()
+    if wanted and not (known and {*wanted} & {*NOISY}):
+        raise SettingError(
+            f"no title's votes say how sure its {' or '.join(wanted)} is, so that rows cannot be weighed by them",
+            where="TrainConfig.weigh_by_votes",
+            fix=f"switch it off, or learn {', '.join(NOISY)} of a site that tells votes",
+        )
 
-    The votes for the site's mean do not waver, so a weighted score has less of it than the plain mean.
+
+def mean_error(label: str) -> pl.Expr:
+    """Return the standard error of the plain mean behind a label, which rows are weighed by; null where none is.
+
+    It falls with every vote. What wavers in a displayed score does not: one with a single vote is nearly the site's
+    mean, stands still, and says nothing of its title.
+    """
+    return pl.col("votes_error") if label in NOISY else _UNKNOWN
+
+
+def voting_error(label: str) -> pl.Expr:
+    """Return the standard error that voting leaves in a label as it is; null where votes say nothing of it.
+
+    The votes for the site's mean do not waver, so a weighted score has less of it than the plain mean: good for the
+    ceiling of a forecast, not for how much a title teaches (mean_error).
 
     >>> rows = pl.DataFrame({"votes": [150], "votes_error": [0.25]})
     >>> rows.select(voting_error("plain").alias("plain"), voting_error("score").alias("score")).row(0)
     (0.25, 0.1875)
     """
-    if label not in NOISY:
-        return pl.lit(None, dtype=pl.Float64)
-    own = pl.col("votes_error")
-    return own if label == "plain" else own * (pl.col("votes") / (pl.col("votes") + DOUBT))
+    own = mean_error(label)
+    if label not in NOISY or label == "plain":
+        return own
+    return own * pl.when(pl.col("votes") > 0).then(pl.col("votes") / (pl.col("votes") + DOUBT))
 
 
 def ceiling(corpus: pl.DataFrame, label: str) -> float | None:
@@ -278,9 +321,11 @@ def ceiling(corpus: pl.DataFrame, label: str) -> float | None:
     return 1 - noise / variance if isinstance(noise, float) else None
 
 
-def statistics(anime: pl.DataFrame, corpus: pl.DataFrame, histograms: pl.DataFrame | None) -> pl.DataFrame:
+def statistics(
+    anime: pl.DataFrame, corpus: pl.DataFrame, histograms: pl.DataFrame | None, given_mean: float = 0.0
+) -> pl.DataFrame:
     """Return titles and ceiling of each label, how C and the spread of marks were found, and the formula's check."""
-    mean = site_mean(anime, histograms)
+    mean = site_mean(anime, histograms, given_mean)
     checked = Check(0, None, None, None)
     if histograms is not None and mean.value is not None:
         checked = check(anime, histograms, mean.value)

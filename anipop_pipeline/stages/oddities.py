@@ -92,12 +92,35 @@ def statistics(oddities: pl.DataFrame) -> pl.DataFrame:
 
 def twins(anime: pl.DataFrame) -> pl.DataFrame:
     """Return each anime that tells the story of another one with a smaller id: anime_id, value (likeness), twin_id."""
+    found = pl.concat(_alike(anime))
+    return found.sort("anime_id", "twin_id").unique("anime_id", keep="first", maintain_order=True)
+
+
+def _alike(anime: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Return the anime whose text is that of a smaller id, and all pairs of different texts that are nearly alike."""
     texts = anime.select("anime_id", text=normalised("synopsis")).filter(pl.col("text") != "")
     firsts = texts.with_columns(twin_id=pl.col("anime_id").min().over("text"))
-    exact = firsts.filter(pl.col("anime_id") != pl.col("twin_id")).select("anime_id", "twin_id", value=pl.lit(1.0))
-    near = _near(firsts.filter(pl.col("anime_id") == pl.col("twin_id")).select("anime_id", "text"))
-    found = pl.concat([exact.select("anime_id", "value", "twin_id"), near])
-    return found.sort("anime_id", "twin_id").unique("anime_id", keep="first", maintain_order=True)
+    is_first = pl.col("anime_id") == pl.col("twin_id")
+    exact = firsts.filter(~is_first).select("anime_id", pl.lit(1.0).alias("value"), "twin_id")
+    return exact, _near(firsts.filter(is_first).select("anime_id", "text"))
+
+
+def repeats(anime: pl.DataFrame) -> list[int]:
+    """Return the anime that tell again the story of one that stays, judged in the order of their ids.
+
+    A text that is like a repeated one, but not like the one that stays, is a story of its own.
+
+    >>> texts = ["A girl's cat.", "a girl's CAT", "A dog."]
+    >>> repeats(pl.DataFrame({"anime_id": [3, 5, 8], "synopsis": texts}))
+    [5]
+    """
+    exact, near = _alike(anime)
+    alike = near.group_by("anime_id").agg("twin_id").sort("anime_id")
+    gone: set[int] = set()
+    for anime_id, smaller in alike.iter_rows():
+        if not gone.issuperset(smaller):
+            gone.add(anime_id)
+    return sorted(gone.union(exact["anime_id"]))  # the first of equal texts stays, or left for one that does
 
 
 def _near(texts: pl.DataFrame) -> pl.DataFrame:

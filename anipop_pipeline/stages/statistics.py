@@ -13,10 +13,12 @@ import polars as pl
 
 from anipop_pipeline.stages.tables import published
 from anipop_pipeline.stages.tables.corpus import Statistics
+from anipop_pipeline.stages.tables.split import AUTHORS, quoted
 
 Paper = Mapping[Any, float]  # (statistic, part, bucket, measure): the published figure
 EVERYTHING = "all"
 SIZES = {1: "1", 2: "2", 3: "3-5", 6: "6-10", 11: "11-50", 51: "51 and more"}  # classes of clusters by their smallest
+SHARED = 2  # of the paper's titles, that each of its characters must play in to be taken for the same
 SHOWN_CHARACTERS, SHOWN_TITLES, ALIKE_TITLES = 5, 8, 3  # of the example of shared characters
 
 
@@ -39,7 +41,7 @@ def describe(
     which the paper alone has titles is there, too.
     """
     floors = pl.concat([corpus.with_columns(floor_of_score()), corpus.with_columns(bucket=pl.lit(EVERYTHING))])
-    by_words = _measures(floors, "words", "synopsis_words", part)
+    by_words = _with_mean_of_rows(_measures(floors, "words", "synopsis_words", part))
     by_cast = _measures(floors, "main_characters", "main_characters", part)
     by_bio = _measures(characters.with_columns(bucket=pl.lit(EVERYTHING)), "words", "description_words", part)
     paper = _published_words(part, paper_part or part)
@@ -125,9 +127,8 @@ def split_statistics(
     split: pl.DataFrame,
 ) -> pl.DataFrame:
     """Return Tables 7, 8 and 9, Figures 3 and 4, the sizes of clusters, and how each split fell out."""
-    quoted = split.filter((pl.col("split") == "published") & (pl.col("repeat") == 0))
     tables = [
-        *describe_parts(corpus, characters, roles, quoted),
+        *describe_parts(corpus, characters, roles, quoted(split)),
         cluster_sizes(clusters),
         shared_characters(corpus, characters, roles, clusters),
         balance(split, clusters, roles),
@@ -162,11 +163,13 @@ def cluster_sizes(clusters: pl.DataFrame) -> pl.DataFrame:
 def shared_characters(
     corpus: pl.DataFrame, characters: pl.DataFrame, roles: pl.DataFrame, clusters: pl.DataFrame
 ) -> pl.DataFrame:
-    """Return who of the largest cluster plays in most of its titles, and where: 1 for a part, 0 for none.
+    """Return who plays where, 1 for a part and 0 for none: in the paper's example where it is here, else in ours.
 
-    The bucket is a character, the measure one of its titles, or `titles` for the number of them all. Titles are chosen
-    so that few and many shared characters are seen.
+    The bucket is a character, the measure one of its titles, or `titles` for the number of them all. Our example is of
+    those who play in most titles of the largest cluster, and of titles that share few and many of them.
     """
+    if of_the_paper := papers_example(corpus, characters, roles):
+        return pl.DataFrame(of_the_paper, schema=_EXAMPLE, orient="row")
     largest = clusters.filter(pl.col("size") > 1).sort("size", "cluster_id", descending=[True, False])
     family = largest.filter(pl.col("cluster_id") == pl.col("cluster_id").first())
     parts = roles.join(family, on="anime_id", how="semi").select("anime_id", "character_id")
@@ -184,6 +187,40 @@ def shared_characters(
     totals = named.select("bucket", measure=pl.lit("titles"), value=pl.col("titles").cast(pl.Float64))
     both = pl.concat([totals, played.select("bucket", "measure", pl.col("value").fill_null(0.0))])
     return both.with_columns(statistic=pl.lit("shared_characters"), part=pl.lit(EVERYTHING))
+
+
+_EXAMPLE = {"statistic": str, "part": str, "bucket": str, "measure": str, "value": pl.Float64, "published": pl.Float64}
+
+
+def papers_example(
+    corpus: pl.DataFrame, characters: pl.DataFrame, roles: pl.DataFrame
+) -> list[tuple[str, str, str, str, float | None, float]]:
+    """Return Table 7 as rows of figures beside the printed ones; nothing where its characters are not here.
+
+    The numbers are one site's: where they do not share the paper's titles they belong to somebody else. A title that is
+    not here says nothing of who plays in it.
+    """
+    parts = set(roles.select("anime_id", "character_id").iter_rows())
+    people, titles = published.SHARED_CHARACTERS, published.SHARED_TITLES
+    if any(sum((title, person) in parts for title in own) < SHARED for person, own in people.items()):
+        return []
+    names, called = _names(characters, "character_id", "name"), _names(corpus, "anime_id", "title")
+    rows: list[tuple[str, float | None, str, float]] = []
+    for person, own in people.items():
+        here = float(sum((title, person) in parts for title in titles))
+        rows.append((_numbered(names, person), here, "titles", float(len(own))))
+        for title in titles:
+            plays = float((title, person) in parts) if title in called else None
+            rows.append((_numbered(names, person), plays, _numbered(called, title), float(title in own)))
+    return [("shared_characters", EVERYTHING, who, where, value, paper) for who, value, where, paper in rows]
+
+
+def _names(table: pl.DataFrame, key: str, name: str) -> dict[int, str | None]:
+    return dict(table.select(key, pl.col(name).cast(pl.String)).iter_rows())
+
+
+def _numbered(names: Mapping[int, str | None], number: int) -> str:
+    return f"{name} ({number})" if (name := names.get(number)) else f"no. {number}"
 
 
 def _called(name: str, number: str) -> pl.Expr:
@@ -208,10 +245,10 @@ def balance(split: pl.DataFrame, clusters: pl.DataFrame, roles: pl.DataFrame) ->
     """
     fold = ["split", "fold", "part"]
     plain = pl.col("split", "part").cast(pl.String)
-    quoted = split.filter(pl.col("repeat") == 0).select(*fold, "anime_id", "seen").with_columns(plain)
-    grouped = quoted.join(clusters, on="anime_id", how="left", validate="m:1").group_by(fold)
+    first = split.filter(pl.col("repeat") == 0).select(*fold, "anime_id", "seen").with_columns(plain)
+    grouped = first.join(clusters, on="anime_id", how="left", validate="m:1").group_by(fold)
     counts = grouped.agg(rows=pl.len(), seen=pl.col("seen").sum(), clusters=pl.col("cluster_id").n_unique())
-    played = quoted.join(roles.select("anime_id", "character_id"), on="anime_id", how="inner")
+    played = first.join(roles.select("anime_id", "character_id"), on="anime_id", how="inner")
     people = played.group_by(fold).agg(characters=pl.col("character_id").n_unique())
     known = played.filter(pl.col("part") == "train").select("split", "fold", "character_id")
     tested = played.filter(pl.col("part") == "test").join(known, on=["split", "fold", "character_id"], how="semi")
@@ -220,7 +257,8 @@ def balance(split: pl.DataFrame, clusters: pl.DataFrame, roles: pl.DataFrame) ->
     added = wide.group_by("split", "part").agg(pl.exclude("fold").fill_null(0).sum()).sort("split", "part")
     long = added.unpivot(index=["split", "part"], variable_name="measure", value_name="value")
     figures = long.rename({"split": "bucket"}).with_columns(statistic=pl.lit("balance"))
-    paper = {("balance", part, "published", "rows"): float(rows) for part, rows in published.PARTS.items()}
+    alike = ("published", AUTHORS)
+    paper = {("balance", part, name, "rows"): float(rows) for part, rows in published.PARTS.items() for name in alike}
     return _beside(figures, paper)
 
 
@@ -246,6 +284,14 @@ def _measures(rows: pl.DataFrame, column: str, statistic: str, part: str) -> pl.
     value = pl.col(column)
     wide = rows.group_by("bucket").agg(samples=pl.len(), max=value.max(), min=value.min(), mean=value.mean())
     return _long(wide, statistic, part).sort("bucket", "measure")
+
+
+def _with_mean_of_rows(table: pl.DataFrame) -> pl.DataFrame:
+    """Return the figures with the plain mean of all buckets' means, which a paper may give as that of all."""
+    means = table.filter(pl.col("bucket") != EVERYTHING, pl.col("measure") == "mean")
+    whole = means.group_by("statistic", "part").agg(pl.col("value").mean())
+    named = whole.with_columns(bucket=pl.lit(EVERYTHING), measure=pl.lit("mean_of_rows"))
+    return pl.concat([table, named.select(table.columns)])
 
 
 def _beside(table: pl.DataFrame, paper: Paper) -> pl.DataFrame:

@@ -31,7 +31,7 @@ OWN_WORDS = {
     "description": "biography without spoilers; belongs to its writers and the site",
     "poster": "the poster as served; belongs to the rights holders",
     "portrait": "the portrait as served; belongs to the rights holders",
-    "split": "published, grouped or temporal",
+    "split": "published, grouped, temporal, or the authors' own",
     "fold": "each fold tests other titles",
     "part": "whether the row is learned from or judged on",
     "votes": "members who gave it a mark",
@@ -93,8 +93,7 @@ def contents(told: Told, terms: Terms) -> list[Config]:
 def quoted(told: Told) -> pl.DataFrame:
     """Return the part (anime_id, part) of each title in the split to quote; all of them train where there is none."""
     splits = told.table("splits")
-    first = (pl.col("split") == "published") & (pl.col("repeat") == 0) & (pl.col("fold") == 0)
-    rows = splits.filter(first).select("anime_id", pl.col("part").cast(pl.String))
+    rows = split.quoted(splits).select("anime_id", pl.col("part").cast(pl.String))
     if rows.height:
         return rows
     return told.table("corpus_anime").select("anime_id", part=pl.lit("train"))

@@ -43,7 +43,7 @@ def described(told: Told, terms: Terms, files: Sequence[DataFile]) -> bytes:
         "name": f"anime-popularity-{told.site}",
         "description": " ".join(filter(None, [text.summary(told), text.PURPOSE, invented, warning])),
         "conformsTo": CONFORMS,
-        "license": text.RIGHTS_INVENTED if told.invented else text.RIGHTS,
+        "license": text.RIGHTS_INVENTED if told.invented else text.rights(files),
         "inLanguage": "en",
         "keywords": ["anime", "popularity", "regression"],
         "isLiveDataset": False,  # a folder with digests is a state, even of a site that changes

@@ -24,9 +24,18 @@ KEEP_INVENTED = (
 )
 RIGHTS = (
     "Synopses, biographies and pictures belong to the site, its users and the rights holders; no licence to them is "
-    "given here, and none can be. Ids, titles, labels, splits and features are facts, and all that this folder "
-    "holds unless its head says otherwise."
+    "given here, and none can be. {held} are facts, and all that this folder holds unless its head says otherwise."
 )
+FACTS = {  # columns that name what is a fact in an export
+    "ids": {"anime_id", "character_id"},
+    "titles": {"title"},
+    "names of characters": {"name"},
+    "addresses of pages": {"url"},
+    "labels": {"score"},
+    "groups of related titles": {"cluster_id"},
+    "splits": {"split"},
+    "features": {"type", "source"},
+}
 RIGHTS_INVENTED = (
     "On the demo site the titles, words and pictures are made by this program from a seed: nobody else owns them."
 )
@@ -52,8 +61,9 @@ SPLITS = (
     "Titles that share a main character, directly or over others, form a cluster (titles of one franchise, "
     "too, where the dial asks for it). `published` is the split to quote "
     "(repeat 0; the further repeats use further seeds, since one split means little) and `grouped` tests every title "
-    "once; both keep clusters whole. `temporal` trains on the past and tests on the future: its test rows whose "
-    "cluster has rows in train are marked `seen`. Fit scalers, vocabularies and thresholds on train alone."
+    "once; both keep clusters whole. `temporal` trains on the past and tests on the future, and `authors` is the split "
+    "that the corpus came with, where it came with one: their test rows whose cluster has rows in train are marked "
+    "`seen`. Fit scalers, vocabularies and thresholds on train alone."
 )
 CITE = (
     "This folder has no citation of its own; name the site and the days above. The task, the cleaning and the "
@@ -73,7 +83,7 @@ def body(told: Told, terms: Terms, files: Sequence[DataFile]) -> str:
         ("Splits", f"{SPLITS}{_lockbox(told)}"),
         ("When each feature exists", f"{LEAKS}\n\n{_ledger()}"),
         ("Limits", LIMITS),
-        ("Rights", f"{RIGHTS} {RIGHTS_INVENTED}" if told.invented else RIGHTS),
+        ("Rights", " ".join([rights(files), *([RIGHTS_INVENTED] if told.invented else [])])),
         ("Citing", CITE),
     ]
     below = "\n\n".join(f"## {title}\n\n{said}" for title, said in sections)
@@ -101,6 +111,22 @@ def withheld(told: Told, terms: Terms, files: Sequence[DataFile]) -> str:
     return (KEEP_INVENTED if told.invented else KEEP).format(what=what) if what else ""
 
 
+def rights(files: Sequence[DataFile]) -> str:
+    """Return whose the texts and pictures are, and what else the folder really holds."""
+    columns = {name for file in files for name in file.schema}
+    held = [what for what, names in FACTS.items() if columns & names]
+    return RIGHTS.format(held=_begun(held)) if held else RIGHTS.partition(" {held}")[0]
+
+
+def _begun(things: Sequence[str]) -> str:
+    """Return things as a sentence begins with them.
+
+    >>> _begun(["ids", "titles", "labels"])
+    'Ids, titles and labels'
+    """
+    return " and ".join(filter(None, [", ".join(things[:-1]), *things[-1:]])).capitalize()
+
+
 def summary(told: Told) -> str:
     """Return the corpus in one sentence or two."""
     rows, clusters = told.table("corpus_anime"), told.table("clusters")
@@ -118,7 +144,8 @@ def _head(told: Told, terms: Terms, files: Sequence[DataFile]) -> str:
 
 def _funnel(told: Told) -> list[tuple[str, float]]:
     rows = told.table("corpus_statistics").filter(pl.col("statistic") == "funnel_anime")
-    return rows.select("bucket", "value").rows()
+    begin = "pages read" if told.crawled else "titles brought"
+    return [(begin if rule == "parsed" else rule, count) for rule, count in rows.select("bucket", "value").iter_rows()]
 
 
 def _inventory(told: Told, files: Sequence[DataFile]) -> str:

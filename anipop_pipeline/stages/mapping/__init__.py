@@ -8,7 +8,7 @@ Belongs here: from rows of any table to rows of ours. Does not: where files lie 
 
 from anipop_pipeline.stages.mapping.plan import TABLES, Column, Plan, TablePlan, own_tables, planned
 from anipop_pipeline.stages.mapping.readers import READERS
-from anipop_pipeline.stages.mapping.rows import Sheet, Sheets, cells, refused, settled, sheet_of, tables
+from anipop_pipeline.stages.mapping.rows import Sheet, Sheets, cells, joined, refused, settled, sheet_of, tables
 
 __all__ = [
     "READERS",
@@ -19,6 +19,7 @@ __all__ = [
     "Sheets",
     "TablePlan",
     "cells",
+    "joined",
     "own_tables",
     "planned",
     "refused",

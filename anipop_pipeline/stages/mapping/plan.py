@@ -10,6 +10,7 @@ Belongs here: mappings, checked whole before any file is opened. Does not: readi
 """
 
 import difflib
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, NoReturn
@@ -34,6 +35,7 @@ TABLES: dict[str, type[dy.Schema]] = {
 FILLED = {"url", "position", "width", "height"}  # columns that are never null and that we can fill ourselves
 BY_COLUMN = {  # readers of columns that ask for more than their type does
     "score": "score",
+    "further_scores.score": "number",  # on a scale of its own, where zero may be a score
     "episodes": "positive",
     "rank": "positive",
     "duration_minutes": "minutes",
@@ -43,10 +45,16 @@ BY_COLUMN = {  # readers of columns that ask for more than their type does
     "season": "season",
     "relations": "relations",
     "image": "image",
+    "synopsis_as_written": "as_written",
+    "description_as_written": "as_written",
 }
 BY_TYPE = {pl.Int64: "whole", pl.Float64: "number", pl.Date: "day", pl.List: "list"}
 MISSING = ("", "?", "-", "N/A", "NaN", "nan", "None", "null", "Unknown")
-AS_WRITTEN = {"title", "title_english", "title_japanese", "name", "synopsis", "description", "spoiler", "facts"}
+AS_WRITTEN = {  # columns in which "Unknown" or "None" may well be what is said
+    *("title", "title_english", "title_japanese", "name"),
+    *("synopsis", "synopsis_as_written", "description", "description_as_written", "spoiler", "facts"),
+}
+SOURCE = re.compile(r"[a-z][a-z0-9_]*")
 REPEATED = ("refuse", "agree")
 OF_MAPPING = {"about", "host", "missing", *TABLES}
 OF_TABLE = {"file", "columns", "optional", "optional_columns", "repeated", "missing", "scores"}
@@ -128,8 +136,14 @@ def own_tables(files: Iterable[str], columns: Mapping[str, Iterable[str]]) -> Pl
         ours = {name: _own(table, name) for name in TABLES[table].columns()}
         part = TablePlan(table, (file,), ours, optional_columns=True)
         scores = [name for name in columns[file] if table == "anime" and name.startswith("score_")]
-        parts += [part, *(_scored(part, name.removeprefix("score_"), _own("anime", "score", name)) for name in scores)]
+        parts += [part, *(_own_score(part, name) for name in scores)]
     return Plan(tuple(parts))
+
+
+def _own_score(part: TablePlan, foreign: str) -> TablePlan:
+    source, where = foreign.removeprefix("score_"), f"{part.files[0]}, {foreign}"
+    column = _own("further_scores", "score", foreign)
+    return _scored(part, source, column, where, f"call the column score_{_in_lower_case(source)}")
 
 
 def _own(table: str, column: str, foreign: str | None = None) -> Column:
@@ -158,11 +172,24 @@ def _table(table: str, said: object, missing: frozenset[str], where: str) -> Ite
     for source, one in _dict(said, "scores", where).items():
         if table != "anime":
             raise _wrong("only anime have further scores", where, "move scores to [anime.scores]")
-        yield _scored(part, source, _column("anime", "score", one, missing, f"{where}, scores, {source}"))
+        of_source = f"{where}, scores, {source}"
+        score = _column("further_scores", "score", one, missing, of_source)
+        yield _scored(part, source, score, of_source, f"write {_in_lower_case(source)}")
 
 
-def _scored(part: TablePlan, source: str, score: Column) -> TablePlan:
+def _in_lower_case(source: str) -> str:
+    """Return how a source may be written.
+
+    >>> _in_lower_case("My Anime-List")
+    'my_anime_list'
+    """
+    return re.sub(r"[^a-z0-9]+", "_", source.lower()).strip("_")
+
+
+def _scored(part: TablePlan, source: str, score: Column, where: str, fix: str) -> TablePlan:
     """Return the further scores of one source, which stand in the file of the anime."""
+    if not SOURCE.fullmatch(source):
+        raise _wrong("sources of scores are named in lower case: a letter, then letters, digits and _", where, fix)
     columns = {"anime_id": part.columns["anime_id"], "source": Column("text", value=source), "score": score}
     return replace(part, table="further_scores", columns=columns, optional_columns=False)
 
@@ -194,14 +221,14 @@ def _check_reader(table: str, column: str, read: str, where: str) -> None:
 
 
 def _silent(column: str, missing: frozenset[str]) -> frozenset[str]:
-    """Return the values that say nothing; a title or a name may well be "Unknown" or "None"."""
+    """Return the values that say nothing in a column."""
     return frozenset({""}) if column in AS_WRITTEN else missing
 
 
 def _reader(table: str, column: str) -> str:
     """Return the reader of a column for which none is named."""
     kind = type(TABLES[table].columns()[column].dtype)
-    return BY_COLUMN.get(column) or BY_TYPE.get(kind, "text")
+    return BY_COLUMN.get(f"{table}.{column}") or BY_COLUMN.get(column) or BY_TYPE.get(kind, "text")
 
 
 def _always(table: str) -> list[str]:

@@ -25,7 +25,9 @@ from anipop_pipeline.stages.parse.character_pages import NO_BIOGRAPHY, ROLES
 from anipop_pipeline.stages.parse.credits import story_and_credit
 from anipop_pipeline.stages.parse.page import changed, numbered, picture
 
-WHOLE = re.compile(r"#?(-?[0-9][0-9,]{0,14})(?:\.0+)?")
+DIGITS = "(?:[0-9]{1,3}(?:,[0-9]{3}){1,4}|[0-9]{1,16})"  # commas stand between thousands, or nowhere
+WHOLE = re.compile(rf"#?(-?{DIGITS})(?:\.0+)?")
+DECIMAL = re.compile(rf"[-+]?(?:{DIGITS}(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][-+]?[0-9]{{1,2}})?")
 ISO_DAY = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2})(?:[T ].*)?")
 SEASON = re.compile(r"(winter|spring|summer|fall)\s+([0-9]{4})(?:\.0)?", re.IGNORECASE)
 LARGEST = 10**15
@@ -62,7 +64,7 @@ def words(value: object) -> str | None:
 
 
 def whole(value: object) -> int:
-    """Return a whole number, commas between thousands or not.
+    """Return a whole number, with commas between thousands or without.
 
     >>> whole("1,057"), whole(26), whole("26.0")
     (1057, 26, 26)
@@ -79,14 +81,15 @@ def positive(value: object) -> int | None:
 
 
 def decimal(value: object) -> float:
-    """Return a number."""
-    try:
-        number = float(str(value).replace(",", ""))
-    except ValueError:
-        raise _unreadable(value, "a number") from None
-    if isinstance(value, bool) or not math.isfinite(number):
+    """Return a number, with commas between thousands or without; 71,5 is none, for it may mean two things.
+
+    >>> decimal("1,000.5"), decimal(7)
+    (1000.5, 7.0)
+    """
+    is_number = not isinstance(value, bool) and isinstance(value, str | int | float)
+    if not is_number or not DECIMAL.fullmatch(str(value)):
         raise _unreadable(value, "a number")
-    return number
+    return float(str(value).replace(",", ""))
 
 
 def score(value: object) -> float | None:
@@ -97,10 +100,10 @@ def score(value: object) -> float | None:
 def minutes(value: object) -> float | None:
     """Return a length of time in minutes, told in words or as their number.
 
-    >>> minutes("1 hr. 55 min."), minutes("24 min per ep"), minutes(24)
-    (115.0, 24.0, 24.0)
+    >>> minutes("1 hr. 55 min."), minutes("24 min per ep"), minutes("23.5")
+    (115.0, 24.0, 23.5)
     """
-    if isinstance(value, str) and not WHOLE.fullmatch(value):
+    if isinstance(value, str) and not DECIMAL.fullmatch(value):
         return text.minutes(value)
     return decimal(value)
 
@@ -195,6 +198,12 @@ def number_of(value: object) -> int:
     return whole(value) if about is None else about[1]
 
 
+def as_written(value: object) -> str | None:
+    """Return a text as its page shows it, None for the site's words for none."""
+    told = words(value) or ""
+    return None if NO_SYNOPSIS.match(told) or NO_BIOGRAPHY.fullmatch(told) else told or None
+
+
 def story(value: object) -> str | None:
     """Return a synopsis without its credits, None for the site's words for none."""
     return _story_and_credit(value)[0] or None
@@ -281,6 +290,7 @@ READERS = {
     "list": Reader(anything_listed, LIST),
     "any_list": Reader(however_listed, LIST),
     "ids": Reader(ids, pl.List(pl.Int64())),
+    "as_written": Reader(as_written, pl.String()),
     "story": Reader(story, pl.String()),
     "credit": Reader(credit, pl.String()),
     "biography": Reader(biography, pl.String()),

@@ -16,7 +16,6 @@ from anipop_pipeline.stages.mapping.readers import READERS, RELATION, plain
 from anipop_pipeline.stages.parse import picture
 
 FILE, ROW = "_file", "_row"
-UNTITLED = "untitled"  # the title of every anime of a set that tells no titles: rules and models need one
 MEASURES = {"further_scores": "score", "histograms": "votes"}  # without it, a row of theirs says nothing
 PAGES = {  # whose page the url of a table's row is
     "anime": ("anime", "anime_id"),
@@ -49,14 +48,14 @@ def refused(what: str, file: str, row: int | None = None, field: str | None = No
 
 
 def tables(plan: Plan, sheets: Sheets, host: str) -> dict[str, pl.DataFrame]:
-    """Return every table that a plan finds in some files, valid; a file that is optional may be lacking."""
+    """Return every table that a plan finds in some files, valid, relations still as links; optional ones may lack."""
     found: dict[str, pl.DataFrame] = {}
     for table in TABLES:
         parts = [one for one in plan.tables if one.table == table]
         read = [(part, cells(part, sheet)) for part in parts if (sheet := sheet_of(part, sheets)) is not None]
         if read:
             found[table] = settled(read, plan.host or host)
-    return joined(found)
+    return found
 
 
 def joined(found: Mapping[str, pl.DataFrame]) -> dict[str, pl.DataFrame]:
@@ -202,8 +201,6 @@ def _filled(table: str, frame: pl.DataFrame, host: str) -> pl.DataFrame:
     if table in PAGES:
         what, number = PAGES[table]
         whole = whole.with_columns(pl.col("url").fill_null(pl.format(f"https://{host}/{what}/{{}}", number)))
-    if table == "anime" and whole["title"].is_null().all():
-        whole = whole.with_columns(title=pl.lit(UNTITLED))
     if "position" in schema:
         whole = whole.with_columns(pl.col("position").fill_null(pl.int_range(pl.len()).over("anime_id")))
     return _measured(whole, f"https://{host}/images") if "image" in schema else whole

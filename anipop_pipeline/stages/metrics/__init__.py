@@ -23,6 +23,7 @@ from anipop_pipeline.stages.metrics.compare import BASELINES, against_baselines,
 from anipop_pipeline.stages.metrics.resample import Draws, Floats, draw, interval
 from anipop_pipeline.stages.metrics.rows import spans, tested
 from anipop_pipeline.stages.tables.reports import Comparisons, Metrics, SeedSpread
+from anipop_pipeline.stages.tables.split import MAY_TEAR
 
 __all__ = ["BASELINES", "Scores", "holm", "score"]
 
@@ -87,7 +88,7 @@ def _quoted(rows: pl.DataFrame, samples: int, seed: int) -> Iterator[dict[str, o
 
 def _groups(tests: pl.DataFrame, split: str) -> Iterator[tuple[str, pl.DataFrame]]:
     yield "all", tests
-    if split == "temporal":
+    if split in MAY_TEAR:
         yield from (
             (name, members)
             for name, members in (("seen", tests.filter("seen")), ("unseen", tests.filter(~pl.col("seen"))))

@@ -134,8 +134,10 @@ def _title(tree: LexborHTMLParser) -> str:
 def _synopsis(tree: LexborHTMLParser, html: bytes) -> Row:
     node = tree.css_first('p[itemprop="description"], span[itemprop="description"]')
     text = prose(_as_written(html) or node.html or "" if node is not None else _after_heading(tree, "Synopsis"))
-    told, by = ("", None) if NO_SYNOPSIS.match(text) else story_and_credit(text)
-    return {"synopsis": told or None, "synopsis_credit": by if told else None}
+    if NO_SYNOPSIS.match(text):
+        return {"synopsis": None, "synopsis_as_written": None, "synopsis_credit": None}
+    told, by = story_and_credit(text)
+    return {"synopsis": told or None, "synopsis_as_written": text or None, "synopsis_credit": by if told else None}
 
 
 def _as_written(html: bytes) -> str:

@@ -46,14 +46,11 @@ def character(html: bytes, url: str) -> dict[str, Any]:
     name = line(header, deep=False)
     if header is None or not name:
         raise changed("name", "the page names no character")
-    facts, description, spoiler = _biography(html_until_heading(header))
     return {
         "character_id": page.id,
         "url": page.url,
         "name": name,
-        "description": description,
-        "spoiler": spoiler,
-        "facts": facts,
+        **_biography(html_until_heading(header)),
         "favourites": _favourites(page.tree),
         "portrait_url": picture_address(page.tree.css_first("#content td.borderClass img"), page.url),
     }
@@ -84,12 +81,18 @@ def _role(link: LexborNode, anime_id: int, url: str, position: int) -> dict[str,
     }
 
 
-def _biography(html: str) -> tuple[str | None, str | None, str | None]:
-    """Return facts, prose and spoiler; the credit is none of them."""
+def _biography(html: str) -> dict[str, str | None]:
+    """Return prose, spoiler and facts, of which the credit is none, and all that is shown as it is written."""
     shown, hidden = words_apart(soup_of(html))
     text = story(shown)
-    facts, description = (None, None) if NO_BIOGRAPHY.fullmatch(text) else facts_and_prose(text)
-    return facts, description, story(hidden) or None
+    is_written = not NO_BIOGRAPHY.fullmatch(text)
+    facts, description = facts_and_prose(text) if is_written else (None, None)
+    return {
+        "description": description,
+        "description_as_written": (shown or None) if is_written else None,
+        "spoiler": story(hidden) or None,
+        "facts": facts,
+    }
 
 
 def _favourites(tree: LexborHTMLParser) -> int | None:

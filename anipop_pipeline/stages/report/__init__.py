@@ -1,8 +1,8 @@
 """The report: one HTML file that can be mailed, and its Markdown twin, from the same document.
 
-`facts` is what goes in; `producer`, `corpus_sections`, `result_sections` and `audit_sections` say what it means;
-`document` is what they say, apart from looks; `html` and `markdown` write it down; `figures` draws; `standing` reads
-the table of metrics, for the report and for a terminal alike.
+`facts` is what goes in; `producer`, `corpus_sections`, `result_sections`, `planted` and `audit_sections` say what it
+means; `document` is what they say, apart from looks; `html` and `markdown` write it down; `figures` draws; `standing`
+reads the table of metrics, for the report and for a terminal alike, `cells` those of statistics.
 
 Belongs here: assembling. Does not: numbers that are not in the tables.
 """
@@ -14,6 +14,7 @@ from anipop_pipeline.stages.report import (
     corpus_sections,
     html,
     markdown,
+    planted,
     producer,
     result_sections,
     wording,
@@ -58,7 +59,7 @@ def _sections(facts: Facts) -> Iterator[Section]:
     yield result_sections.spread_section(facts)
     yield result_sections.fits_section(facts)
     if facts.planted is not None:
-        yield result_sections.planted_section(facts)
+        yield planted.section(facts)
     yield audit_sections.audit_section(facts)
     yield audit_sections.absent_section(facts)
     yield audit_sections.comparables_section(facts)

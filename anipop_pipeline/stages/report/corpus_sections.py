@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import polars as pl
 
-from anipop_pipeline.stages.report import corpus_figures, corpus_tables, wording
+from anipop_pipeline.stages.report import cells, corpus_figures, corpus_tables, doubt_tables, wording
 from anipop_pipeline.stages.report.document import (
     Block,
     Bullets,
@@ -21,6 +21,7 @@ from anipop_pipeline.stages.report.document import (
 )
 from anipop_pipeline.stages.report.drawing import picture
 from anipop_pipeline.stages.report.facts import Facts
+from anipop_pipeline.stages.tables.split import AUTHORS
 
 REASONS_SHOWN = 20
 FEWEST_IN_FLOOR = 10
@@ -32,9 +33,10 @@ def corpus_section(facts: Facts) -> Section:
 
 
 def _corpus(facts: Facts) -> Iterator[Block]:
-    yield corpus_tables.funnel(facts.statistics)
+    yield corpus_tables.funnel(facts.statistics, begin="pages read" if facts.crawled else "titles brought")
     if _has(facts.statistics, "funnel_characters"):
-        yield corpus_tables.funnel(facts.statistics, "characters")
+        begin = "pages read" if facts.crawled else "characters brought"
+        yield corpus_tables.funnel(facts.statistics, "characters", begin=begin)
     if _has(facts.statistics, "left_out"):
         yield corpus_tables.left_out(facts.statistics)
     flops = _flops(facts.statistics)
@@ -49,8 +51,12 @@ def _corpus(facts: Facts) -> Iterator[Block]:
             "write these pages after release, so that length is a trace of fame and not a quality of a pitch.",
             lambda theme: corpus_figures.words_by_score(facts.statistics, theme=theme),
         )
+    if _has(facts.statistics, "oddities"):
+        yield doubt_tables.oddities(facts.statistics)
     yield Heading("Scores and years")
     yield from _scores_and_years(facts.corpus)
+    if _has(facts.statistics, "site_mean"):
+        yield doubt_tables.formula(facts.statistics)
 
 
 def _scores_and_years(corpus: pl.DataFrame) -> Iterator[Block]:
@@ -75,7 +81,7 @@ def _has(statistics: pl.DataFrame, statistic: str) -> bool:
 
 
 def _flops(statistics: pl.DataFrame) -> str:
-    known = corpus_tables.figures_of(statistics, "left_out")
+    known = cells.figures_of(statistics, "left_out")
     left, kept = (known.get(("all", bucket, "members_median"), (None, None))[0] for bucket in ("left_out", "kept"))
     if left is None or kept is None:
         return ""
@@ -92,7 +98,7 @@ def _flops(statistics: pl.DataFrame) -> str:
 
 def _trend(statistics: pl.DataFrame) -> str:
     """Return where mean words start and end, from the lowest to the highest score with enough titles."""
-    own = corpus_tables.figures_of(statistics, "synopsis_words")
+    own = cells.figures_of(statistics, "synopsis_words")
     floors = sorted({bucket for part, bucket, _ in own if part == "all" and bucket != "all"})
     usual = [floor for floor in floors if (own["all", floor, "samples"][0] or 0) >= FEWEST_IN_FLOOR]
     if len(usual) < 2:
@@ -155,6 +161,10 @@ def split_section(facts: Facts) -> Section:
     return Section("split", "The split", tuple(_split(facts.split_statistics)))
 
 
+_SPLIT_BROUGHT = (
+    "authors:",
+    "the split that came with this site; test titles that it parts from their relatives are reported apart.",
+)
 _SPLITS = (
     ("published:", "titles that share a main character stay together; one draw of about four to one, as in the paper."),
     ("grouped:", "the same, in five folds, so that every title is predicted once by a model that has not seen it."),
@@ -163,7 +173,8 @@ _SPLITS = (
 
 
 def _split(statistics: pl.DataFrame) -> Iterator[Block]:
-    yield Bullets(_SPLITS)
+    brought = {split for _, split, _ in cells.figures_of(statistics, "balance")} & {AUTHORS}
+    yield Bullets((*_SPLITS, _SPLIT_BROUGHT) if brought else _SPLITS)
     yield corpus_tables.balance(statistics)
     yield from corpus_tables.imported(statistics).values()
     yield Heading("What belongs together")

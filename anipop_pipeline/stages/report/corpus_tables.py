@@ -8,13 +8,12 @@ from collections.abc import Mapping, Sequence
 
 import polars as pl
 
-from anipop_pipeline.stages.report import wording
+from anipop_pipeline.stages.report import cells, doubt_tables, wording
 from anipop_pipeline.stages.report.document import Block, Cell, Column, Missing, Table
+from anipop_pipeline.stages.tables import published
 
-MEASURES = ("samples", "max", "min", "mean")
 PARTS = ("train", "test")
 IMPORTED = "imported "  # what the parts of a split that a site brings are called by
-Figures = Mapping[tuple[str, str, str], tuple[float | None, float | None]]  # (part, bucket, measure): ours, the paper's
 
 
 def of_corpus(statistics: pl.DataFrame) -> dict[str, Block]:
@@ -25,6 +24,8 @@ def of_corpus(statistics: pl.DataFrame) -> dict[str, Block]:
         "left_out": left_out(statistics),
         "words": words(statistics),
         "titles_by_year": years(statistics),
+        "oddities": doubt_tables.oddities(statistics),
+        "formula": doubt_tables.formula(statistics),
     }
 
 
@@ -39,42 +40,39 @@ def of_split(statistics: pl.DataFrame) -> dict[str, Block]:
     return {**tables, **imported(statistics)}
 
 
-def figures_of(statistics: pl.DataFrame, statistic: str) -> Figures:
-    """Return one statistic's figures by part, bucket and measure, in their order."""
-    rows = statistics.filter(pl.col("statistic") == statistic)
-    keys = rows.select("part", "bucket", "measure").rows()
-    return dict(zip(keys, rows.select("value", "published").rows(), strict=True))
-
-
 # The corpus
 
 
-def funnel(statistics: pl.DataFrame, name: str = "anime") -> Block:
-    """Return how many rows each rule removed, beside the paper's beginning and end."""
-    known = {bucket: figure for (_, bucket, _), figure in figures_of(statistics, f"funnel_{name}").items()}
+def funnel(statistics: pl.DataFrame, name: str = "anime", *, begin: str = "read") -> Block:
+    """Return how many rows each rule removed, beside the paper's beginning and end.
+
+    `begin` is what all of them are called: pages of a crawl, or what an import brings.
+    """
+    known = {bucket: figure for (_, bucket, _), figure in cells.figures_of(statistics, f"funnel_{name}").items()}
     what = "titles" if name == "anime" else name
     if "parsed" not in known or "kept" not in known:
         return Missing(f"How many {what} each rule removed was not recorded.")
     steps = {bucket: value or 0.0 for bucket, (value, _) in known.items()}
     rules = sorted(steps.keys() - {"parsed", "kept"}, key=lambda rule: (-steps[rule], rule))
     left = [
-        (Cell(f"left: {wording.plain(rule)}"), Cell(f"−{steps[rule]:,.0f}"), _share(steps[rule], steps["parsed"]))
+        (Cell(f"left: {wording.plain(rule)}"), Cell(f"−{steps[rule]:,.0f}"), cells.share(steps[rule], steps["parsed"]))
         for rule in rules
     ]
+    kept = cells.share(steps["kept"], steps["parsed"])
     rows = [
-        (Cell("pages read"), _counted(known["parsed"]), Cell("100 %")),
+        (Cell(begin), cells.counted(known["parsed"]), Cell("100 %")),
         *left,
-        (Cell("kept", mood="strong"), _counted(known["kept"], strong=True), _share(steps["kept"], steps["parsed"])),
+        (Cell("kept", mood="strong"), cells.counted(known["kept"], strong=True), kept),
     ]
     return Table(
-        _way(steps, rules, what),
+        _way(steps, rules, what, begin),
         (Column("Step", number=False), Column(what.capitalize()), Column("Share")),
         tuple(rows),
     )
 
 
-def _way(steps: Mapping[str, float], rules: Sequence[str], what: str) -> str:
-    way = f"From {steps['parsed']:,.0f} pages to {steps['kept']:,.0f} {what}"
+def _way(steps: Mapping[str, float], rules: Sequence[str], what: str, begin: str) -> str:
+    way = f"From {steps['parsed']:,.0f} {begin} to {steps['kept']:,.0f} {what}"
     if not rules:
         return f"{way}: no rule removed any."
     return f"{way}. Each leaves under the first rule that it breaks; most leave for: {wording.plain(rules[0])}."
@@ -82,7 +80,7 @@ def _way(steps: Mapping[str, float], rules: Sequence[str], what: str) -> str:
 
 def left_out(statistics: pl.DataFrame) -> Block:
     """Return how known, liked and old titles are that left, rule by rule, beside those that were kept."""
-    known, types = figures_of(statistics, "left_out"), figures_of(statistics, "left_out_types")
+    known, types = cells.figures_of(statistics, "left_out"), cells.figures_of(statistics, "left_out_types")
     buckets = list(dict.fromkeys(bucket for _, bucket, _ in known))
     if not {"left_out", "kept"} & set(buckets):
         return Missing("What was left out was not described.")
@@ -109,7 +107,7 @@ def _year(value: float | None) -> str:
     return wording.NONE if value is None else f"{value:.0f}"
 
 
-def _commonest(types: Figures, bucket: str) -> str:
+def _commonest(types: cells.Figures, bucket: str) -> str:
     own = [(kind, value or 0.0) for (_, other, kind), (value, _) in types.items() if other == bucket]
     first = sorted(own, key=lambda one: (-one[1], one[0]))[:_TYPES_SHOWN]
     return ", ".join(f"{kind} {wording.percent(share)}" for kind, share in first) or wording.NONE
@@ -117,27 +115,47 @@ def _commonest(types: Figures, bucket: str) -> str:
 
 def words(statistics: pl.DataFrame) -> Block:
     """Return words of synopses and main characters by floor of the score, and words of descriptions."""
-    own, casts, people = (figures_of(statistics, name) for name in _WORDS)
+    own, casts, people = (cells.figures_of(statistics, name) for name in _WORDS)
     if not own:
         return Missing("Words of synopses were not counted.")
-    rows = [(_floor(bucket), *_measured(own, "all", bucket), _mean(casts, "all", bucket)) for bucket in _floors(own)]
+    rows = [
+        (cells.floor(bucket), *cells.measured(own, "all", bucket), cells.mean(casts, "all", bucket))
+        for bucket in cells.floors(own)
+    ]
+    rows += [(Cell(_OF_ROWS), *blank) for blank in _means_of_rows(own, ["all"])]
     if people:
-        rows.append((Cell("descriptions of main characters"), *_measured(people, "all", "all"), Cell("")))
-    beside = " The published figure stands under ours." if any(paper is not None for _, paper in own.values()) else ""
+        rows.append((Cell("descriptions of main characters"), *cells.measured(people, "all", "all"), Cell("")))
+    beside = f" The published figure stands under ours. {_PLAIN}" if _has_paper(own) else ""
     caption = f"Words of synopses by floor of the score, main characters of a title, and words of descriptions.{beside}"
-    columns = (Column("Score", number=False), *map(Column, MEASURES), Column("main characters, mean"))
+    columns = (Column("Score", number=False), *map(Column, cells.MEASURES), Column("main characters, mean"))
     return Table(caption, columns, tuple(rows))
 
 
 _WORDS = ("synopsis_words", "main_characters", "description_words")
+_OF_ROWS = "plain mean of the rows"
+_PLAIN = (
+    "What the paper prints as the mean of all is the plain mean of its nine rows, and stands beside ours of that kind; "
+    "the mean over all titles is another."
+)
+
+
+def _has_paper(figures: cells.Figures) -> bool:
+    return any(paper is not None for _, paper in figures.values())
+
+
+def _means_of_rows(own: cells.Figures, parts: Sequence[str]) -> list[tuple[Cell, ...]]:
+    """Return the cells of one row for each part that has a plain mean of the rows above."""
+    known = [own.get((part, "all", "mean_of_rows"), cells.NOTHING) for part in parts]
+    blank = (Cell(""),) * (len(cells.MEASURES) - 1)
+    return [(*blank, cells.cell(figure, "mean_of_rows"), Cell("")) for figure in known if figure != cells.NOTHING]
 
 
 def years(statistics: pl.DataFrame) -> Block:
     """Return how many titles of each year are in the corpus."""
-    known = figures_of(statistics, "titles_by_year")
+    known = cells.figures_of(statistics, "titles_by_year")
     if not known:
         return Missing("No title has a year.")
-    rows = [(Cell(year), _counted(figure)) for (_, year, _), figure in sorted(known.items())]
+    rows = [(Cell(year), cells.counted(figure)) for (_, year, _), figure in sorted(known.items())]
     return Table("Titles by year of first airing.", (Column("Year", number=False), Column("Titles")), tuple(rows))
 
 
@@ -150,25 +168,42 @@ def words_by_part(statistics: pl.DataFrame) -> Block:
 
 
 def _words_of(statistics: pl.DataFrame, parts: Sequence[str], split: str) -> Block:
-    own, casts, people = (figures_of(statistics, name) for name in _WORDS)
+    own, casts, people = (cells.figures_of(statistics, name) for name in _WORDS)
     own = {key: figure for key, figure in own.items() if key[0] in parts}
     if not own:
         return Missing("Words of synopses were not counted for train and test.")
     names = {part: Cell(part.removeprefix(IMPORTED)) for part in parts}
     rows = [
-        (_floor(bucket), names[part], *_measured(own, part, bucket), _mean(casts, part, bucket))
-        for bucket in _floors(own)
+        (cells.floor(bucket), names[part], *cells.measured(own, part, bucket), cells.mean(casts, part, bucket))
+        for bucket in cells.floors(own)
         for part in parts
     ]
     described = [part for part in parts if (part, "all", "samples") in people]
-    rows += [(Cell("descriptions"), names[part], *_measured(people, part, "all"), Cell("")) for part in described]
+    plain = [part for part in parts if (part, "all", "mean_of_rows") in own]
+    rows += [
+        (Cell(_OF_ROWS), names[part], *blank) for part, blank in zip(plain, _means_of_rows(own, plain), strict=True)
+    ]
+    rows += [(Cell("descriptions"), names[part], *cells.measured(people, part, "all"), Cell("")) for part in described]
     caption = (
         f"Words of synopses by floor of the score and main characters of a title in both parts of {split}, and words "
         "of the descriptions of main characters; published figures below ours. In a fair draw the means of train and "
-        "test are alike."
+        f"test are alike.{_footnotes(own, people, parts)}"
     )
-    titles = (Column("Score", number=False), Column("Part", number=False), *map(Column, MEASURES))
+    titles = (Column("Score", number=False), Column("Part", number=False), *map(Column, cells.MEASURES))
     return Table(caption, (*titles, Column("main characters, mean")), tuple(rows))
+
+
+def _footnotes(own: cells.Figures, people: cells.Figures, parts: Sequence[str]) -> str:
+    """Return what must be known of the paper's figures, where they stand here."""
+    described = [people.get((part, "all", "samples"), cells.NOTHING)[1] for part in parts]
+    plain = f" {_PLAIN}" if _has_paper(own) else ""
+    if None in described:
+        return plain
+    train, test = (f"{amount:,.0f}" for amount in described if amount is not None)
+    return (
+        f"{plain} The paper's described characters of train ({train}) and test ({test}) add up to more than the "
+        f"{published.DESCRIPTION_WORDS['all'][0]:,} that it has, although none may be in both."
+    )
 
 
 _SIDES = {
@@ -185,55 +220,65 @@ _SIDES = {
 
 def balance(statistics: pl.DataFrame) -> Block:
     """Return the rows of each part of each split, and how many test rows have relatives in train."""
-    known = figures_of(statistics, "balance")
+    known = cells.figures_of(statistics, "balance")
     if not known:
         return Missing("How many titles each part has was not recorded.")
     splits = sorted({split for _, split, _ in known})
     rows = [
-        (Cell(name), *(_counted(known.get((part, split, measure), (None, None))) for split in splits))
+        (Cell(name), *(cells.counted(known.get((part, split, measure), cells.NOTHING)) for split in splits))
         for (part, measure), name in _SIDES.items()
     ]
     caption = (
         "Titles, clusters and main characters of each split. Grouped counts each title once for each fold that it "
-        "trains. Only time may part a cluster: the last rows count test titles that are not wholly new."
+        "trains. Only time, and a split that a site brings, may part a cluster: the last rows count test titles that "
+        "are not wholly new."
     )
     return Table(caption, (Column("What", number=False), *map(Column, splits)), tuple(rows))
 
 
 def cluster_sizes(statistics: pl.DataFrame) -> Block:
     """Return how many titles stand alone, and how many belong to small and large clusters."""
-    known = figures_of(statistics, "clusters")
+    known = cells.figures_of(statistics, "clusters")
     if not known.get(("all", "all", "clusters"), (None, None))[0]:
         return Missing("There are no clusters.")
     buckets = dict.fromkeys(bucket for _, bucket, _ in known)
     measures = {"clusters": "Clusters", "titles": "Titles", "largest": "Largest"}
-    rows = [(_floor(one), *(_counted(known["all", one, measure]) for measure in measures)) for one in buckets]
+    rows = [(cells.floor(one), *(cells.counted(known["all", one, measure]) for measure in measures)) for one in buckets]
     caption = "Clusters of titles that belong together, by the number of their titles."
     return Table(caption, (Column("Titles of a cluster", number=False), *map(Column, measures.values())), tuple(rows))
 
 
 def shared_characters(statistics: pl.DataFrame) -> Block:
     """Return an example: who of the largest cluster plays in which of its titles."""
-    known = figures_of(statistics, "shared_characters")
+    known = cells.figures_of(statistics, "shared_characters")
     if not known:
         return Missing("No two titles share a main character.")
     people = list(dict.fromkeys(bucket for _, bucket, _ in known))
     titles = [title for title in dict.fromkeys(measure for _, _, measure in known) if title != "titles"]
-    rows = [
-        (Cell(title), *(Cell("yes" if known["all", one, title][0] else wording.NONE) for one in people))
-        for title in titles
-    ]
-    rows.append((Cell("titles in all", mood="strong"), *(_counted(known["all", one, "titles"]) for one in people)))
-    caption = (
-        "Why titles belong together: main characters who play in most titles of the largest cluster, and some of these "
-        "titles."
-    )
+    rows = [(Cell(title), *(_plays(known["all", one, title]) for one in people)) for title in titles]
+    of_the_paper = _has_paper(known)
+    total = Cell("of these titles" if of_the_paper else "titles in all", mood="strong")
+    rows.append((total, *(cells.counted(known["all", one, "titles"]) for one in people)))
+    caption = f"Why titles belong together: {_OF_THE_PAPER if of_the_paper else _OF_OURS}"
     return Table(caption, (Column("Title", number=False), *map(Column, people)), tuple(rows))
+
+
+_OF_OURS = "main characters who play in most titles of the largest cluster, and some of these titles."
+_OF_THE_PAPER = (
+    "the paper's example of main characters and the titles that they share, as printed under what is known here. A "
+    "dash stands for no main part, and for a title that is not here."
+)
+
+
+def _plays(figure: cells.Figure) -> Cell:
+    value, paper = figure
+    yes_or_no = {True: "yes", False: "no"}
+    return Cell("yes" if value else wording.NONE, paper="" if paper is None else yes_or_no[paper > 0])
 
 
 def imported(statistics: pl.DataFrame) -> dict[str, Block]:
     """Return the tables of the split that a site brings, by name; none where it brings none."""
-    known = figures_of(statistics, "imported_split")
+    known = cells.figures_of(statistics, "imported_split")
     if not known:
         return {}
     parts = [f"{IMPORTED}{part}" for part in PARTS]
@@ -241,11 +286,14 @@ def imported(statistics: pl.DataFrame) -> dict[str, Block]:
     return {"imported_split": _imported_split(known), "words_by_imported_part": words_of_both}
 
 
-def _imported_split(known: Figures) -> Table:
+def _imported_split(known: cells.Figures) -> Table:
     """Return the split that a site brings beside ours."""
     lines = [(wording.plain(measure) + _OF_PART[part], part, measure) for part, measure in _COMPARED]
     rows = [
-        (Cell(name), *(_counted(known.get((part, split, measure), (None, None))) for split in ("imported", "ours")))
+        (
+            Cell(name),
+            *(cells.counted(known.get((part, split, measure), cells.NOTHING)) for split in ("imported", "ours")),
+        )
         for name, part, measure in lines
     ]
     caption = (
@@ -261,40 +309,3 @@ _COMPARED = [
     *((part, measure) for measure in ("rows", "clusters", "characters") for part in PARTS),
     *(("all", measure) for measure in ("torn_clusters", "torn_characters", "unknown", "unplaced", "agreed")),
 ]
-
-
-# Cells
-
-
-def _counted(figure: tuple[float | None, float | None], *, strong: bool = False) -> Cell:
-    value, paper = figure
-    beside = wording.number(paper, 0) if paper is not None else ""
-    return Cell(wording.number(value, 0), paper=beside, mood="strong" if strong else "")
-
-
-def _share(part: float, whole: float) -> Cell:
-    return Cell(wording.percent(part / whole) if whole else wording.NONE)
-
-
-def _floors(figures: Figures) -> list[str]:
-    buckets = {bucket for _, bucket, _ in figures}
-    return sorted(buckets - {"all"}) + (["all"] if "all" in buckets else [])
-
-
-def _floor(bucket: str) -> Cell:
-    return Cell("all", mood="strong") if bucket == "all" else Cell(bucket)
-
-
-def _measured(figures: Figures, part: str, bucket: str) -> list[Cell]:
-    """Return samples, max, min and mean with the paper's below each."""
-    return [_cell(figures.get((part, bucket, measure), (None, None)), measure) for measure in MEASURES]
-
-
-def _mean(figures: Figures, part: str, bucket: str) -> Cell:
-    return _cell(figures.get((part, bucket, "mean"), (None, None)), "mean")
-
-
-def _cell(figure: tuple[float | None, float | None], measure: str) -> Cell:
-    value, paper = figure
-    digits = 1 if measure == "mean" else 0
-    return Cell(wording.number(value, digits), paper=wording.number(paper, digits) if paper is not None else "")

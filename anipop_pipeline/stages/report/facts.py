@@ -45,4 +45,5 @@ class Facts:
     audit: pl.DataFrame
     comparables: pl.DataFrame
     planted: pl.DataFrame | None = None
+    crawled: bool = True  # else brought by an import
     experiments: Sequence[ExperimentFacts] = field(default_factory=tuple)

@@ -23,6 +23,7 @@ from anipop_pipeline.stages.report.document import (
 from anipop_pipeline.stages.report.facts import Facts
 from anipop_pipeline.stages.report.figures import out_of_fold
 from anipop_pipeline.stages.report.standing import FLOOR, Estimate, ResultRow, best_by_tier, quoted_split, results_table
+from anipop_pipeline.stages.tables.split import AUTHORS
 
 KNOWN_THEN = {
     "concept": "title, synopsis, characters and portraits",
@@ -32,6 +33,7 @@ KNOWN_THEN = {
 HONESTLY = {
     "grouped": "Every title was predicted by a model that had seen neither it nor a title that shares its characters.",
     "published": "The test titles share no character with those that the models learned from.",
+    AUTHORS: "The test titles are those that this site's own split tests; some may have relatives among the others.",
     "temporal": "The test titles are younger than those that the models learned from.",
 }
 FEWEST_TO_RANK = 40

@@ -1,4 +1,4 @@
-"""What experiments reached: tables with intervals, comparisons, spread, figures, and the truth of an invented site.
+"""What experiments reached: tables with intervals, comparisons, spread and figures.
 
 Belongs here: sections on results. Does not: reading the table of metrics (standing), conclusions on the papers (audit).
 """
@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 
 import polars as pl
 
+from anipop_pipeline.stages.labels import TYPICAL_SD
 from anipop_pipeline.stages.report import figures, wording
 from anipop_pipeline.stages.report.document import (
     Block,
@@ -30,8 +31,9 @@ from anipop_pipeline.stages.report.standing import (
     quoted_split,
     results_table,
 )
-from anipop_pipeline.stages.tables.features import LEDGER, TIERS
+from anipop_pipeline.stages.tables.features import TIERS
 from anipop_pipeline.stages.tables.reports import FURTHER
+from anipop_pipeline.stages.tables.split import AUTHORS, MAY_TEAR
 
 SHOWN = {
     "r2_score": "R2",
@@ -55,6 +57,7 @@ LABEL_NAMES = {
 SPLIT_NAMES = {
     "grouped": "Every title predicted once, out of fold, by models that saw no relative of it.",
     "published": "One draw of the split, as in the paper; one draw means little.",
+    AUTHORS: "The split that came with this site, as its authors drew it.",
     "temporal": "Learned from earlier years, judged on later ones.",
 }
 READING = (
@@ -99,12 +102,24 @@ def _ceiling(facts: Facts) -> Iterator[Block]:
     """Yield what voting noise alone would allow, where votes are known."""
     own = facts.statistics.filter(pl.col("statistic") == "ceiling").drop_nulls("value")
     known = dict(own.select("bucket", "value").iter_rows())
-    told = [f"{known[label]:.4f} ({label})" for label in measured_labels(facts.metrics) if label in known]
+    labels = [label for label in measured_labels(facts.metrics) if label in known]
+    told = [f"{wording.number(known[label], 3)} ({label})" for label in labels]
     if told:
         yield Paragraph(
-            f"Voting noise alone would allow an R2 of {wording.listed(told)}: it is no excuse. No forecast attains "
+            f"Voting noise alone would allow an R2 of about {wording.listed(told)}{_spread_behind(facts)}: it is no "
+            "excuse. No forecast attains "
             "that ceiling, for it counts only who happened to vote, and not what nobody can know before a title airs."
         )
+
+
+def _spread_behind(facts: Facts) -> str:
+    """Return which spread of marks a ceiling rests on where a title's own is not known."""
+    spread = facts.statistics.filter(pl.col("statistic") == "marks", pl.col("measure") == "sd")["value"].drop_nulls()
+    if spread.is_empty():
+        return ""
+    if spread[0] == TYPICAL_SD:
+        return f", with an assumed spread of {wording.number(spread[0], 1)} where no marks are known"
+    return f", with the spread of the known marks, {wording.number(spread[0])}, where a title has none"
 
 
 def _experiments(facts: Facts) -> Iterator[Block]:
@@ -137,8 +152,8 @@ def _standing(facts: Facts, split: str, label: str) -> Iterator[Block]:
     table = results_table(facts.metrics, facts.experiments, split, label)
     yield Heading(f"{label.capitalize()}, split {split}")
     yield _results(table, split, label)
-    if split == "temporal":
-        yield _seen(facts, label)
+    if split in MAY_TEAR:
+        yield _seen(facts, split, label)
     yield picture(
         f"forest_{split}_{label}",
         f"R2 with 95 % intervals: label {label}, split {split}. Whatever reaches the line at 0 cannot be told from "
@@ -164,13 +179,14 @@ def _results(table: Sequence[ResultRow], split: str, label: str) -> Table:
         LATER | {name: title for name, title in SHOWN.items() if name != "r2_score"} if split == "temporal" else SHOWN
     )
     shown = {name: title for name, title in shown.items() if any(row.value(name) is not None for row in table)}
-    quoted = " Figures marked paper are the published ones, of the paper's own split." if _quotes(table) else ""
+    own = "this very split" if split == AUTHORS else "the paper's own split"
+    quoted = f" Figures marked paper are the published ones, of {own}." if _quotes(table) else ""
     caption = (
         f"Label: {_label_name(label)}. {SPLIT_NAMES[split]} "
         f"{wording.count(max(row.rows for row in table), 'test row')}.{quoted}"
     )
     columns = (Column("Experiment", number=False), *(Column(title) for title in shown.values()))
-    return Table(caption, columns, tuple((_name(row), *(_metric(row, name) for name in shown)) for row in table))
+    return Table(caption, columns, tuple((_name(row), *(metric_cell(row, name) for name in shown)) for row in table))
 
 
 def _label_name(label: str) -> str:
@@ -190,7 +206,8 @@ def _name(row: ResultRow) -> Cell:
     return Cell(row.experiment, note=_tier(row.tier), mood="strong")
 
 
-def _metric(row: ResultRow, metric: str) -> Cell:
+def metric_cell(row: ResultRow, metric: str) -> Cell:
+    """Return a metric with its interval, the paper's below."""
     found = row.metrics.get(metric, Estimate(None))
     published = row.published.get(metric)
     return Cell(
@@ -200,23 +217,22 @@ def _metric(row: ResultRow, metric: str) -> Cell:
     )
 
 
-def _seen(facts: Facts, label: str) -> Block:
+def _seen(facts: Facts, split: str, label: str) -> Block:
     groups = {
         group: {
-            row.experiment: row
-            for row in results_table(facts.metrics, facts.experiments, "temporal", label, group=group)
+            row.experiment: row for row in results_table(facts.metrics, facts.experiments, split, label, group=group)
         }
         for group in ("seen", "unseen")
     }
-    names = [row.experiment for row in results_table(facts.metrics, facts.experiments, "temporal", label)]
+    names = [row.experiment for row in results_table(facts.metrics, facts.experiments, split, label)]
     if not any(groups.values()):
-        return Missing("No test row of the temporal split was set apart by whether its relatives were seen.")
+        return Missing(f"No test row of the {split} split was set apart by whether its relatives were seen.")
     pairs = [(group, metric) for group in groups for metric in ("r2_score", "mean_absolute_error")]
     rows = [
         (
             Cell(name),
             *(
-                _metric(groups[group][name], metric) if name in groups[group] else Cell(wording.NONE)
+                metric_cell(groups[group][name], metric) if name in groups[group] else Cell(wording.NONE)
                 for group, metric in pairs
             ),
         )
@@ -224,7 +240,7 @@ def _seen(facts: Facts, label: str) -> Block:
     ]
     sizes = {group: max((row.rows for row in own.values()), default=0) for group, own in groups.items()}
     caption = (
-        f"The same, apart for the {wording.count(sizes['seen'], 'title')} with relatives in the years learned from "
+        f"The same, apart for the {wording.count(sizes['seen'], 'title')} with relatives among those learned from "
         f"(seen) and the {sizes['unseen']:,} without (unseen). A gap between the two is knowledge of a series, "
         "not of a story."
     )
@@ -349,53 +365,3 @@ def _learning(facts: Facts) -> Block:
         "mean in bold. Where validation turns up while training still falls, the network has begun to learn by heart.",
         lambda theme: figures.learning_curves(facts.history, theme=theme),
     )
-
-
-# Inputs that carry each planted part; a part without inputs can be told by nothing.
-CARRIERS: dict[str, set[str]] = {
-    "text": {"title", "synopsis", "descriptions"},
-    "portraits": {"portraits"},
-    "posters": {"poster"},
-    "pictures": {"portraits", "poster"},
-    "attributes": {"type", "source", "genres", "themes", "demographics", "episodes", "duration_minutes", "studios",
-                   "quarter", "year", "rating"},
-    "relatives": {"sequel", "relatives", "relatives_score"},
-    "table": {name for name, tier in LEDGER.items() if tier in TIERS[1:3]} - {"poster"},
-    "length": {"words"},
-    "credit": {"synopsis_credit"},
-    "cast": {"main_characters"},
-    "fame": {"votes", "members", "favourites"},
-}  # fmt: skip
-
-
-def planted_section(facts: Facts) -> Section:
-    """Return the truth that an invented site was made from, beside what experiments found of it."""
-    assert facts.planted is not None
-    split = quoted_split(facts.metrics, "score")
-    table = results_table(facts.metrics, facts.experiments, split, "score") if split else []
-    inputs = {experiment.name: set(experiment.inputs) for experiment in facts.experiments}
-    rows = [
-        (Cell(part), Cell(wording.number(share, 2)), *_found(part, table, inputs))
-        for part, share in facts.planted.select("part", "share").iter_rows()
-    ]
-    caption = (
-        "Planted and found: the share of the score's variance that each part was given, beside the best R2 of an "
-        "experiment that reads nothing but that part. Found can stay below planted, since few titles teach little; "
-        "found far above planted would mean that something leaks."
-    )
-    columns = (Column("Part", number=False), Column("Planted"), Column("Found, R2"), Column("By", number=False))
-    words = Paragraph(
-        "The scores of this site were made from parts of known strength, so that the pipeline can be judged: it should "
-        "find what is there, and nothing that is not."
-    )
-    return Section("planted", "The planted truth", (words, Table(caption, columns, tuple(rows))))
-
-
-def _found(part: str, table: Sequence[ResultRow], inputs: dict[str, set[str]]) -> tuple[Cell, Cell]:
-    carriers = CARRIERS.get(part, set())
-    own = [row for row in table if (read := inputs.get(row.experiment, set())) and read <= carriers]
-    defined = [row for row in own if row.value("r2_score") is not None]
-    if not defined:
-        return Cell(wording.NONE), Cell("nothing can" if not carriers else "none here reads this alone")
-    best = max(defined, key=lambda row: row.value("r2_score") or 0)
-    return _metric(best, "r2_score"), Cell(best.experiment)

@@ -11,8 +11,14 @@ import polars as pl
 from anipop_pipeline.stages.report.facts import ExperimentFacts
 from anipop_pipeline.stages.tables.features import TIERS
 from anipop_pipeline.stages.tables.reports import LABELS, in_order
+from anipop_pipeline.stages.tables.split import AUTHORS
 
-SPLIT_ORDER = ["grouped", "published", "temporal"]  # what to quote first: every anime predicted once, out of fold
+SPLIT_ORDER = [
+    "grouped",
+    "published",
+    AUTHORS,
+    "temporal",
+]  # what to quote first: every anime predicted once, out of fold
 FLOOR = "mean"  # the baseline that always answers the mean
 
 
@@ -52,14 +58,17 @@ def results_table(
 ) -> list[ResultRow]:
     """Return the experiments measured on a split, by tier and then the best first.
 
-    Published figures, of the score and of one random split, come along except beside a forecast of later years.
+    Published figures are of the score and of one random split: they come along on the authors' own split where anything
+    was measured on it, else everywhere but beside a forecast of later years.
     """
+    brought = AUTHORS in metrics["split"].cast(pl.String)
+    at_home = split == AUTHORS if brought else split != "temporal"
     known = {experiment.name: experiment for experiment in experiments}
     asked = metrics.filter(pl.col("split") == split, pl.col("label") == label, pl.col("group") == group)
     found = []
     for (name,), rows in asked.sort("experiment").partition_by("experiment", as_dict=True, maintain_order=True).items():
         about = known.get(str(name), ExperimentFacts(str(name), tier=""))
-        found.append(_row(about, rows, quotable=label == LABELS[0] and split != "temporal"))
+        found.append(_row(about, rows, quotable=label == LABELS[0] and at_home))
     return sorted(found, key=lambda row: (_place(row.tier), -_rank(row), row.experiment))
 
 

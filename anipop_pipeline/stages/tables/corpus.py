@@ -26,7 +26,7 @@ class CorpusAnime(dy.Schema):
     anime_id = dy.Int64(primary_key=True, min=1)
     url = dy.String()
     title = dy.String(nullable=True, min_length=1, description="null only where the dial need_title is off")
-    synopsis = dy.String(min_length=1)
+    synopsis = dy.String(min_length=1, description="the story, or what the paper's cut leaves of the text as written")
     words = dy.Int64(min=1, description="words of the synopsis, split at white space")
     synopsis_credit = dy.Enum(CREDITS, description="who wrote the synopsis; a trace of fame")
     main_characters = dy.Int64(min=0, description="main characters left after cleaning")
@@ -36,7 +36,10 @@ class CorpusAnime(dy.Schema):
         nullable=True, min=1, max=10, description="label: the same recomputed from the marks of a page of statistics"
     )
     plain = dy.Float64(
-        nullable=True, min=1, max=10, description="label: mean of all votes; from marks, else the formula turned round"
+        nullable=True,
+        min=1,
+        max=10,
+        description="label: mean of all votes; from marks, else the formula turned round, where that is no guess",
     )
     audience = dy.Float64(
         nullable=True, min=0, max=1, description="label: percentile of members among titles of the same two years"
@@ -47,7 +50,7 @@ class CorpusAnime(dy.Schema):
         description="labels score_<source>: scores that the site brings from elsewhere, on their own scales",
     )
     votes_error = dy.Float64(nullable=True, min=0, description="standard error of the plain mean, from voting alone")
-    votes = dy.Int64(nullable=True, min=0)
+    votes = dy.Int64(nullable=True, min=0, description="as the page tells, else all marks of its page of statistics")
     members = dy.Int64(nullable=True, min=0)
     favourites = dy.Int64(nullable=True, min=0)
     type = dy.String(nullable=True)

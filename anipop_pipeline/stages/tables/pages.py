@@ -49,6 +49,7 @@ class Anime(dy.Schema):
     title_japanese = dy.String(nullable=True)
     title_synonyms = dy.List(dy.String(), description="other names; empty when none is told")
     synopsis = dy.String(nullable=True, description="the story alone, credits removed")
+    synopsis_as_written = dy.String(nullable=True, description="the whole text with its credits; never an input")
     synopsis_credit = dy.Enum(CREDITS, nullable=True, description="who wrote it: rewrite, source, none")
     score = dy.Float64(nullable=True, min=1, max=10, description="displayed (weighted) score")
     votes = dy.Int64(nullable=True, min=0)
@@ -102,6 +103,9 @@ class Characters(dy.Schema):
     url = dy.String()
     name = dy.String(nullable=True)
     description = dy.String(nullable=True, description="prose without spoilers and without the facts before it")
+    description_as_written = dy.String(
+        nullable=True, description="the whole text shown, with facts before it and credits; never an input"
+    )
     spoiler = dy.String(nullable=True, description="text that the page hides behind a button")
     facts = dy.String(nullable=True, description='lines such as "Height: 170 cm", joined by line breaks')
     favourites = dy.Int64(nullable=True, min=0)

@@ -56,7 +56,7 @@ class Metrics(dy.Schema):
     experiment = dy.String(primary_key=True)
     label = dy.String(primary_key=True, regex=A_LABEL)
     split = dy.Enum(SPLITS, primary_key=True)
-    group = dy.String(primary_key=True, description="all; in temporal also seen and unseen clusters")
+    group = dy.String(primary_key=True, description="all; in temporal and authors also seen and unseen clusters")
     metric = dy.String(primary_key=True, description="ends in _error (lower is better) or _score (higher is better)")
     value = dy.Float64(nullable=True, description="null where it is not defined")
     low = dy.Float64(nullable=True, description="2.5 % quantile of a bootstrap over clusters")
@@ -103,7 +103,7 @@ class Audit(dy.Schema):
 
     recipe = dy.String(primary_key=True)
     variant = dy.String(primary_key=True, description="what was switched")
-    mean_squared_error = dy.Float64(description="on the 0..1 scale, published split")
+    mean_squared_error = dy.Float64(description="on the 0..1 scale, on the split of the papers")
     r2_score = dy.Float64(nullable=True)
     spearman_score = dy.Float64(nullable=True)
     published_error = dy.Float64(nullable=True, description="the paper's figure, where it gives one")

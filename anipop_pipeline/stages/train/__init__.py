@@ -54,10 +54,13 @@ def run(
     """Return the predictions for every test row of every fold, and the fits worth keeping.
 
     `labels` has one column for each label that the site knows (labels.wide); a row without a label is left out of its
-    fits and tests. A label that was asked for by name, and that nobody has, is an error.
+    fits and tests. A label that was asked for by name, and that nobody has, is an error; so is weighing rows by votes
+    that nobody knows.
     """
     truths.refuse_unknown(settings.labels, labels)
     learned = _learned(experiment, labels, settings)
+    if settings.weigh_by_votes:
+        truths.refuse_weightless(learned, labels)
     work = [(label, *fold) for label in learned for fold in _folds(experiment, label == learned[0], splits, settings)]
     predictions, history, files = [], [], {}
     for done, (label, key, rows) in enumerate(work, start=1):
@@ -113,7 +116,7 @@ def _folds(
 
 def _labelled(material: Material, labels: pl.DataFrame, label: str, rows: pl.DataFrame, settings: Settings) -> _Part:
     """Return the train and test rows of a fold that have the label."""
-    error = truths.voting_error(label) if settings.weigh_by_votes else pl.lit(None, dtype=pl.Float64)
+    error = truths.mean_error(label) if settings.weigh_by_votes else pl.lit(None, dtype=pl.Float64)
     joined = (
         material.rows.select("anime_id")
         .with_row_index("row")
@@ -133,9 +136,10 @@ def _labelled(material: Material, labels: pl.DataFrame, label: str, rows: pl.Dat
 def weights(label: np.ndarray, errors: np.ndarray) -> np.ndarray | None:
     """Return how much each train row counts, 1 on average; None where nothing is known of its votes.
 
-    A row counts by 1 / (variance of the label + squared error of its votes). Votes alone would let one famous title
-    count as much as a thousand others, but a title with a million votes teaches no more than one with a thousand: what
-    they share is the label's own variance. A row whose error is unknown counts as the least sure one.
+    A row counts by 1 / (variance of the label + squared error of its plain mean): at the same spread of marks, more
+    votes never count less. Votes alone would let one famous title count as much as a thousand others, but a title with
+    a million votes teaches no more than one with a thousand: what they share is the label's own variance. A row whose
+    error is unknown counts as the least sure one.
 
     >>> weights(np.array([6.0, 8.0]), np.array([0.0, 1.0])).round(3).tolist()
     [1.333, 0.667]
