@@ -462,3 +462,12 @@ def test_the_asset_is_a_folder_that_others_can_read_and_pictures_wait_for_their_
     assert len(portraits) == lake.load_table("corpus_characters").height
     assert all(portrait.width > 0 for portrait in portraits)
     assert "DEMO" in (full / "README.md").read_text()
+
+
+def test_the_card_of_an_import_names_its_files_and_their_digests() -> None:
+    sources = [{"name": "anime.csv", "sha256": "ab12", "bytes": 7}]
+    brought = Told("brought", invented=False, crawled=False, tables=tables(), sources=sources)
+
+    said = card.build(brought, Terms())["README.md"].decode()
+
+    assert "Imported from files that others made: `anime.csv` (sha256 `ab12`)." in said

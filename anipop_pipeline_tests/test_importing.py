@@ -328,6 +328,10 @@ def test_a_failure_while_replacing_leaves_the_site_as_it_was(
     assert all(here.load_table(name).equals(folder.table()) for name, folder in before.items())
 
 
+def test_pages_of_the_invented_site_stay_invented_when_they_are_imported(imported: Path) -> None:
+    assert opened(imported, "again").invented
+
+
 KILLED = """
 import os, sys
 from datetime import UTC, datetime

@@ -15,7 +15,7 @@ from anipop_pipeline.assets.news import shown
 from anipop_pipeline.config import EncoderConfig
 from anipop_pipeline.demo import world
 from anipop_pipeline.lake import AbsentTable
-from anipop_pipeline.resources import EngineResource, LakeResource, SiteResource
+from anipop_pipeline.resources import EngineResource, LakeResource
 from anipop_pipeline.stages import embed, encoders, features
 from anipop_pipeline.stages.embed import Embedded, Plan
 
@@ -36,14 +36,13 @@ def synopsis_embeddings(
     context: dg.AssetExecutionContext,
     corpus_anime: pl.DataFrame,
     lake: LakeResource,
-    site: SiteResource,
     engine: EngineResource,
     config: EncoderConfig,
 ) -> dg.MaterializeResult[pl.DataFrame]:
     """One row for each anime and pooling: the text encoder's vector of its synopsis."""
     if config.encoders == "none":
         return dg.MaterializeResult(value=AbsentTable(NO_ENCODERS))
-    through = _encoder(context, "text", lake, site, engine, config)
+    through = _encoder(context, "text", lake, engine, config)
     texts = [text.encode() for text in corpus_anime["synopsis"]]
     done = {pooling: through(texts, pooling, config.synopsis_tokens) for pooling in ("mean", "published")}
     ids = corpus_anime["anime_id"].to_list()
@@ -57,7 +56,6 @@ def description_embeddings(
     corpus_roles: pl.DataFrame,
     corpus_characters: pl.DataFrame,
     lake: LakeResource,
-    site: SiteResource,
     engine: EngineResource,
     config: EncoderConfig,
 ) -> dg.MaterializeResult[pl.DataFrame]:
@@ -67,7 +65,7 @@ def description_embeddings(
     joined = features.descriptions(corpus_roles, corpus_characters)
     if joined.is_empty():
         return dg.MaterializeResult(value=AbsentTable("no main character of a kept anime has a description"))
-    through = _encoder(context, "text", lake, site, engine, config)
+    through = _encoder(context, "text", lake, engine, config)
     cast = features.cast(corpus_roles, corpus_characters.filter(pl.col("description").is_not_null()))
     whole = through([text.encode() for text in joined["descriptions"]], "published", config.description_tokens)
     alone = through([text.encode() for text in cast["description"]], "mean", config.description_tokens)
@@ -84,7 +82,6 @@ def portrait_embeddings(
     corpus_roles: pl.DataFrame,
     portraits: pl.DataFrame,
     lake: LakeResource,
-    site: SiteResource,
     engine: EngineResource,
     config: EncoderConfig,
 ) -> dg.MaterializeResult[pl.DataFrame]:
@@ -94,7 +91,7 @@ def portrait_embeddings(
     cast = features.cast(corpus_roles, portraits)
     if cast.is_empty():
         return dg.MaterializeResult(value=AbsentTable("no main character of a kept anime has a portrait"))
-    through = _encoder(context, "image", lake, site, engine, config)
+    through = _encoder(context, "image", lake, engine, config)
     alone = through(cast["image"].to_list(), "pooled", 0)
     by_anime = cast.group_by("anime_id", maintain_order=True).agg("image")
     rows = [embed.side_by_side(images) for images in by_anime["image"].to_list()]
@@ -114,7 +111,6 @@ def poster_embeddings(
     corpus_anime: pl.DataFrame,
     posters: pl.DataFrame,
     lake: LakeResource,
-    site: SiteResource,
     engine: EngineResource,
     config: EncoderConfig,
 ) -> dg.MaterializeResult[pl.DataFrame]:
@@ -124,7 +120,7 @@ def poster_embeddings(
     shown = posters.join(corpus_anime, on="anime_id", how="semi").sort("anime_id")
     if shown.is_empty():
         return dg.MaterializeResult(value=AbsentTable("no kept anime has a poster"))
-    through = _encoder(context, "image", lake, site, engine, config)
+    through = _encoder(context, "image", lake, engine, config)
     result = through(shown["image"].to_list(), "pooled", 0)
     table = embed.averaged(shown["anime_id"].to_list(), result.vectors, "pooled")
     return dg.MaterializeResult(value=table, metadata=_figures(result))
@@ -137,14 +133,13 @@ def _encoder(
     context: dg.AssetExecutionContext,
     modality: Literal["text", "image"],
     lake: LakeResource,
-    site: SiteResource,
     engine: EngineResource,
     dials: EncoderConfig,
 ) -> Embed:
     """Return the function that embeds inputs with the encoder that the dials name."""
     model = dials.text_model if modality == "text" else dials.image_model
     if model == "auto":
-        model = _tiny(modality, lake) if site.invented else encoders.DEFAULTS[modality]
+        model = _tiny(modality, lake) if lake.open().invented else encoders.DEFAULTS[modality]
     encoder, device = encoders.choose(modality, model, dials.revision), encoders.device(dials.device)
 
     def through(contents: list[bytes], pooling: str, length: int) -> Embedded:

@@ -16,7 +16,7 @@ from anipop_pipeline.assets.models import ALWAYS, EMBEDDINGS, TEXTS_OF_CHARACTER
 from anipop_pipeline.config import CardConfig, ComparablesConfig, MetricsConfig, TrainConfig
 from anipop_pipeline.demo import world
 from anipop_pipeline.lake import CRAWLED, Folder, reason_absent
-from anipop_pipeline.resources import SiteResource
+from anipop_pipeline.resources import LakeResource, SiteResource
 from anipop_pipeline.stages import audit as audits
 from anipop_pipeline.stages import card
 from anipop_pipeline.stages import comparables as nearness
@@ -123,11 +123,13 @@ def comparables(
 
 
 @asset("reports", ins={name: dg.AssetIn() for name in EXPORTED}, tolerant=True, kinds=("parquet", "croissant"))
-def dataset_card(site: SiteResource, config: CardConfig, **tables: pl.DataFrame) -> dg.MaterializeResult[Folder]:
+def dataset_card(lake: LakeResource, config: CardConfig, **tables: pl.DataFrame) -> dg.MaterializeResult[Folder]:
     """Card of the corpus with its ids, labels, splits and features as files; texts and pictures only when asked for."""
     absent = {name: reason for name, table in tables.items() if (reason := reason_absent(table)) is not None}
     there = {name: table for name, table in tables.items() if name not in absent}
-    told = card.Told(site.site, site.invented, _crawled(site.site), there, absent)
+    here = lake.open()
+    sources = (here.imported() or {}).get("files", ())
+    told = card.Told(here.site, here.invented, _crawled(here.site), there, absent, sources)
     files = card.build(told, card.Terms(**config.model_dump()))
     return dg.MaterializeResult(
         value=Folder(files), metadata={"card": dg.MetadataValue.md(files["README.md"].decode()), "files": len(files)}
@@ -145,13 +147,14 @@ def report(
     audit: pl.DataFrame,
     learning_curves: pl.DataFrame,
     comparables: pl.DataFrame,
+    lake: LakeResource,
     site: SiteResource,
     **models: pl.DataFrame,
 ) -> dg.MaterializeResult[Folder]:
     """One self-contained HTML file and its Markdown twin: what can be known, how sure, and what stands behind it."""
     facts = Facts(
         site=site.site,
-        invented=site.invented,
+        invented=lake.open().invented,
         corpus=corpus_anime,
         corpus_rejects=corpus_rejects,
         parse_rejects=parse_rejects,

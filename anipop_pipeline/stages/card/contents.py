@@ -6,9 +6,10 @@ test part of the split to quote, so that nobody looks at a test row by accident;
 Belongs here: the choice of rows and columns. Does not: file formats (parquet), words (text).
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
+from typing import Any
 
 import dataframely as dy
 import polars as pl
@@ -66,6 +67,7 @@ class Told:
     crawled: bool
     tables: Mapping[str, pl.DataFrame]
     absent: Mapping[str, str] = field(default_factory=dict)
+    sources: Sequence[Mapping[str, Any]] = ()  # the files of an import: name, sha256, bytes
 
     def table(self, name: str) -> pl.DataFrame:
         """Return a table, an empty one where there is none."""

@@ -94,12 +94,18 @@ def provenance(told: Told) -> str:
     """Return where the rows come from and when the site said so."""
     made = "The pages of an invented site, built from a seed by this program," if told.invented else "Public pages"
     crawled = f"{made} were read one by one, as the site's robots.txt allows."
-    how = crawled if told.crawled else "Imported from files that others made."
+    how = crawled if told.crawled else f"Imported from files that others made{_named(told)}."
     days = fetched(told)
     if days is None:
         return f"{how} When its pages were fetched is not known here."
     when = f"on {days[0]}" if days[0] == days[1] else f"between {days[0]} and {days[1]}"
     return f"{how} The site last answered for these titles {when} (UTC)."
+
+
+def _named(told: Told) -> str:
+    """Return the files of an import with their digests, so that anybody can tell whether theirs are the same."""
+    named = [f"`{one['name']}` (sha256 `{one['sha256']}`)" for one in told.sources]
+    return f": {', '.join(named)}" if named else ""
 
 
 def withheld(told: Told, terms: Terms, files: Sequence[DataFile]) -> str:
