@@ -30,6 +30,7 @@ def test_every_asset_is_made_and_keeps_its_schema(lake: Path) -> None:
             SCHEMAS[name].validate(here.load_table(name))
 
 
+@pytest.mark.slow
 def test_a_second_lake_of_another_process_is_the_same_to_the_last_digest(lake: Path, tmp_path: Path) -> None:
     (tmp_path / "anipop.toml").write_text(SMALL_AS_TOML)
     given = {"ANIPOP_LAKE": str(tmp_path), "ANIPOP_SITE": "demo", "DAGSTER_HOME": "", "PYTHONHASHSEED": "7"}
