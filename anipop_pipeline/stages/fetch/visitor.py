@@ -8,6 +8,7 @@ import random
 from dataclasses import dataclass, field, replace
 from http.client import HTTPException
 from threading import Event, Lock
+from typing import Any
 from urllib.parse import urljoin, urlsplit
 
 import requests as http
@@ -50,6 +51,7 @@ class Visitor:
         self._pace, self._budget = Pace(manners.requests_per_second, clock, self.stop), Budget(budget)
         self._rules: dict[str, tuple[Protego, float]] = {}
         self._reading_rules = Lock()
+        self._ways: dict[str, dict[str, Any]] = {}
 
     def visit(self, request: Request) -> Visit:
         """Return what became of a request; nothing when the crawl stopped before it was made."""
@@ -205,9 +207,15 @@ class Visitor:
         conditions = request.known.conditions() if request.known else {}
         headers = {"User-Agent": self.manners.user_agent, "Accept-Encoding": "gzip", "Accept": "*/*", **conditions}
         asked = self._session.prepare_request(http.Request("GET", url, headers=headers, auth=_anonymous))
-        settings = self._session.merge_environment_settings(url, {}, True, None, None)
-        adapter = self._session.get_adapter(url)
-        return adapter.send(asked, timeout=self.manners.timeout_seconds, **settings)  # type: ignore[arg-type] # too wide
+        adapter, timeout = self._session.get_adapter(url), self.manners.timeout_seconds
+        return adapter.send(asked, timeout=timeout, **self._settings(url))
+
+    def _settings(self, url: str) -> dict[str, Any]:
+        """Return proxies and certificates for the address's host; looking them up takes as long as many answers do."""
+        host = urlsplit(url).netloc
+        if host not in self._ways:
+            self._ways[host] = dict(self._session.merge_environment_settings(url, {}, True, None, None))
+        return self._ways[host]
 
 
 def _anonymous(request: http.PreparedRequest) -> http.PreparedRequest:
