@@ -27,7 +27,9 @@ if TYPE_CHECKING:
 
     from anipop_pipeline.importing import Imported
     from anipop_pipeline.stages.pitch import Pitch
+    from anipop_pipeline.vectors import Shelf
 
+CACHE_COLUMNS = ("model", "pooling", "length", "precision", "vectors", "MB", "parts", "last used by")
 Command = Callable[[argparse.Namespace], int]
 
 
@@ -73,7 +75,17 @@ def _parser() -> argparse.ArgumentParser:
     lake = commands.add_parser("lake", help="look after the lake").add_subparsers(required=True, metavar="WHAT")
     reindex = lake.add_parser("reindex", help="build the index of raw pages anew, from the WARC segments alone")
     reindex.set_defaults(command=_reindex)
+    _add_cache(commands)
     return parser
+
+
+def _add_cache(commands: "Subparsers") -> None:
+    cache = commands.add_parser("cache", help="look after cached vectors").add_subparsers(required=True, metavar="WHAT")
+    info = cache.add_parser("info", help="list the vectors of each encoder, and which table was last made with them")
+    info.set_defaults(command=_cache_info)
+    prune = cache.add_parser("prune", help="delete vectors that no table of this lake was made with; pack the others")
+    prune.add_argument("--dry-run", action="store_true", help="only say what would go")
+    prune.set_defaults(command=_cache_prune)
 
 
 def _add_import(commands: "Subparsers") -> None:
@@ -292,6 +304,56 @@ def _reindex(_parsed: argparse.Namespace) -> int:
         print(f"{segment.file:<24}{segment.records:>10,} records{torn}{why}")
     records, torn_bytes = sum(one.records for one in found), sum(one.torn_bytes for one in found)
     print(f"{lake.site}: {records:,} records in {len(found):,} segments, {torn_bytes:,} bytes lost")
+    return 0
+
+
+def _cache_info(_parsed: argparse.Namespace) -> int:
+    from anipop_pipeline.vectors import VectorStore, used
+
+    lake = _lake()
+    store = VectorStore(lake)
+    shelves, older, last = store.info(), store.older(), used(lake)
+    if shelves:
+        _print_table([CACHE_COLUMNS, *(_cache_row(shelf, last.get(shelf.name)) for shelf in shelves)])
+        print(
+            f"{sum(shelf.vectors for shelf in shelves):,} vectors, {sum(shelf.bytes for shelf in shelves) / 1e6:.1f} MB"
+        )
+    else:
+        print("No vectors are cached in this lake yet: `anipop run` computes them, and keeps them here.")
+    if journaled := sum(shelf.journaled for shelf in shelves):
+        print(
+            f"{journaled:,} more are of a run that is going on or was killed; the next run finds those of a killed one"
+        )
+    if older:
+        print(f"{len(older)} folders are of an older layout, which nothing reads: `anipop cache prune` removes them")
+    return 0
+
+
+def _cache_row(shelf: "Shelf", last: Manifest | None) -> tuple[str, ...]:
+    named = [str(shelf.about.get(name, "?")) for name in ("model", "pooling", "length")]
+    figures = [f"{shelf.vectors:,}", f"{shelf.bytes / 1e6:.1f}", f"{shelf.parts}"]
+    return (*named, shelf.dtype, *figures, f"{last.site}: {last.asset}" if last else "nothing")
+
+
+def _print_table(lines: Sequence[Sequence[str]]) -> None:
+    """Print lines of cells below each other."""
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    for line in lines:
+        print("  ".join(f"{cell:<{width}}" for cell, width in zip(line, widths, strict=True)).rstrip())
+
+
+def _cache_prune(parsed: argparse.Namespace) -> int:
+    from anipop_pipeline.vectors import VectorStore, used
+
+    lake = _lake()
+    pruned = VectorStore(lake).prune(used(lake), dry=parsed.dry_run)
+    for path in pruned.broken:
+        print(f"broken: {path}")
+    print(
+        f"{'Would free' if parsed.dry_run else 'Freed'} {pruned.bytes / 1e6:.1f} MB: {len(pruned.shelves)} unused "
+        f"shelves, {len(pruned.older)} folders of an older layout, {len(pruned.broken)} broken parts, "
+        f"{pruned.merged} parts merged into others"
+    )
     return 0
 
 

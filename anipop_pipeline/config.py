@@ -232,23 +232,72 @@ class SplitConfig(Dials):
     )
 
 
-class EncoderConfig(Dials):
-    """Which models turn texts and pictures into vectors."""
+class PictureConfig(Dials):
+    """How small posters become for the network that learns from their pixels."""
 
-    text_model: str = Field(
-        default="auto", description="A Hugging Face id, a folder, or auto: gpt2, on the demo a tiny one."
+    side: int = Field(default=32, ge=16, le=256, description="Pixels of the side to which a poster shrinks.")
+    workers: int = Field(
+        default=4, ge=1, le=64, description="Threads that decode; more of them than cores bring nothing."
     )
-    image_model: str = Field(default="auto", description="The same for pictures; auto is microsoft/resnet-50.")
-    revision: str = Field(
-        default="main", description="Revision of a model from a hub; pin a commit to repeat a result."
-    )
+
+
+class EncoderConfig(Dials):
+    """Which models turn texts and pictures into vectors, and how exactly."""
+
     encoders: str = Field(default="on", pattern="^(on|none)$", description="none leaves all embeddings absent.")
-    device: str = Field(default="auto", pattern="^(auto|cpu|cuda|mps)$", description="Where models run.")
-    synopsis_tokens: int = Field(default=128, ge=1, le=1024, description="The paper cuts a synopsis here.")
-    description_tokens: int = Field(
-        default=256, ge=1, le=1024, description="The paper cuts all descriptions together here."
+    text_model: str = Field(
+        default="auto",
+        description="A name of the table of encoders, any Hugging Face id, a folder, or auto: gpt2, on the demo a tiny "
+        "one.",
     )
-    batch: int = Field(default=32, ge=1, le=4096, description="Texts or pictures that go through a model at once.")
+    image_model: str = Field(default="auto", description="The same for pictures; auto is resnet-50.")
+    text_revision: str = Field(
+        default="", description="A model's commit or branch on the hub; empty is the table's, or else main."
+    )
+    image_revision: str = Field(default="", description="The same for pictures.")
+    text_pooling: str = Field(
+        default="", pattern="^(|mean|last|first)$", description="From tokens to one vector; empty is the table's, mean."
+    )
+    image_pooling: str = Field(
+        default="",
+        pattern="^(|mean|first|head)$",
+        description="From a map or patches to one vector; empty is the table's, mean.",
+    )
+    text_layer: int = Field(default=0, ge=0, le=1000, description="Stop after so many layers; 0 is the last.")
+    image_layer: int = Field(default=0, ge=0, le=1000, description="The same for pictures.")
+    text_prefix: str = Field(default="", description="Words that go before every text, where a model wants them.")
+    image_preprocessing: str = Field(
+        default="",
+        pattern="^(|crop|whole)$",
+        description="crop is what the checkpoint says, which cuts the ends off a poster; whole pads it to a square.",
+    )
+    synopsis_tokens: int = Field(default=128, ge=1, le=131_072, description="The paper cuts a synopsis here.")
+    description_tokens: int = Field(
+        default=256, ge=1, le=131_072, description="The paper cuts all descriptions together here."
+    )
+    long_texts: str = Field(
+        default="cut",
+        pattern="^(cut|windows)$",
+        description="windows reads all of a longer text, window by window, and takes their mean weighted by tokens.",
+    )
+    device: str = Field(default="auto", pattern="^(auto|cpu|cuda|mps)$", description="Where models run.")
+    dtype: str = Field(
+        default="auto",
+        pattern="^(auto|float32|bfloat16|float16)$",
+        description="Numbers that models compute in; auto is bfloat16 where the processor multiplies it itself.",
+    )
+    vectors: str = Field(
+        default="float32", pattern="^(float32|float16)$", description="Numbers that vectors are cached in."
+    )
+    batch_tokens: int = Field(
+        default=0, ge=0, le=2**24, description="Tokens that go through a model at once; 0 is what suits the device."
+    )
+    batch_images: int = Field(default=0, ge=0, le=65_536, description="The same for pictures.")
+    workers: int = Field(
+        default=0, ge=0, le=1024, description="Batches computed side by side on a processor; 0 is one for each core."
+    )
+    compiled: bool = Field(default=False, description="Let torch compile the model first: pays on long runs alone.")
+    remote_code: bool = Field(default=False, description="Run code that a checkpoint brings. It can do anything.")
 
 
 class TrainConfig(Dials):
@@ -269,9 +318,6 @@ class TrainConfig(Dials):
         description="Let a title count by 1 / (variance of the label + squared error of its votes' mean) in training "
         "(ridge, line and trees): at the same spread of marks, more votes never count less. Audience and scores from "
         "elsewhere stay unweighed; where no votes are known it is an error.",
-    )
-    picture_side: int = Field(
-        default=32, ge=16, le=256, description="Pixels of the side to which posters shrink for the CNN."
     )
 
     @field_validator("labels")

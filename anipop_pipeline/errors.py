@@ -5,7 +5,8 @@ AnipopError                 what a person can mend; shown without a traceback by
 ├── LakeError               the lake cannot be written, or holds something that it should not
 │   ├── MissingTable        an asset's input was never made
 │   ├── CorruptFile         bytes are not what the manifest says
-│   │   └── TooLarge        there are more of them than a page may have
+│   │   ├── TooLarge        there are more of them than a page may have
+│   │   └── Undecodable     they are no picture, or no whole one
 │   ├── MixedGenerations    inputs disagree about an ancestor that they share
 │   └── LeaseTaken          another crawl of this site is running
 ├── FetchError              the site, or the way to it, does not do what a crawl needs
@@ -58,6 +59,10 @@ class CorruptFile(LakeError):
 
 class TooLarge(CorruptFile):
     """A body has, or unpacks to, more bytes than a page of its kind may have."""
+
+
+class Undecodable(CorruptFile):
+    """Bytes that should be a picture cannot be turned into pixels; `what` is why, in few words."""
 
 
 class MixedGenerations(LakeError):

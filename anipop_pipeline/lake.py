@@ -1,11 +1,12 @@
-"""Where bytes live: paths, whole-or-nothing writes, manifests, generations, cached vectors.
+"""Where bytes live: paths, whole-or-nothing writes, manifests, generations.
 
 Layout: <root>/<site>/{raw,tables,models,reports} and <root>/cache. An asset is a folder; each version of it lies in a
 folder of its own, named by content; `manifest.json` names the version that counts and is written last, so that a
 killed run leaves the last good state.
 
-Belongs here: everything that knows a path below the lake's root, but for raw pages (raw.py). Does not: what a table
-means, and anything of Dagster (resources.py carries values between assets and this module).
+Belongs here: everything that knows a path below the lake's root, but for raw pages (raw.py) and cached vectors
+(vectors). Does not: what a table means, and anything of Dagster (resources.py carries values between assets and this
+module).
 """
 
 import hashlib
@@ -19,6 +20,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import polars as pl
 from upath import UPath
 
@@ -30,7 +32,8 @@ CRAWLED = ("demo", "mal")
 INVENTED = "demo.invalid"
 REPORTS = frozenset({"metrics", "audit", "learning_curves", "report", "dataset_card", "comparables"})
 TABLE = "table.parquet"
-VECTORS = pl.Schema({"key": pl.String(), "vector": pl.List(pl.Float32)})
+ARRAY = ".npy"
+Content = pl.DataFrame | np.ndarray | bytes
 
 
 class AbsentTable(pl.DataFrame):
@@ -43,9 +46,9 @@ class AbsentTable(pl.DataFrame):
 
 @dataclass(frozen=True)
 class Folder:
-    """An artefact of several files; a Parquet file is a frame, everything else bytes."""
+    """An artefact of several files; a Parquet file is a frame, an .npy file an array, everything else bytes."""
 
-    files: Mapping[str, pl.DataFrame | bytes] = field(default_factory=dict)
+    files: Mapping[str, Content] = field(default_factory=dict)
     absent: str | None = None
     notes: Mapping[str, Any] = field(default_factory=dict)
 
@@ -56,11 +59,18 @@ class Folder:
             raise TypeError(f"{name} is no table")
         return frame
 
+    def array(self, name: str) -> np.ndarray:
+        """Return one of its arrays; from a local lake it is mapped: what is not asked for takes no memory."""
+        values = self.files[f"{name}.npy"]
+        if not isinstance(values, np.ndarray):
+            raise TypeError(f"{name} is no array")
+        return values
+
     def content(self, name: str) -> bytes:
         """Return one of its plain files."""
         content = self.files[name]
         if not isinstance(content, bytes):
-            raise TypeError(f"{name} is a table")
+            raise TypeError(f"{name} is a table or an array")
         return content
 
 
@@ -221,16 +231,16 @@ class Lake:
         """Return where a file of an asset's present version lies."""
         return self.asset_folder(asset) / self.manifest(asset).digest / file
 
-    def _read(self, manifest: Manifest, name: str) -> pl.DataFrame | bytes:
+    def _read(self, manifest: Manifest, name: str) -> Content:
         path = self.asset_folder(manifest.asset) / manifest.digest / name
-        fix = self._made_anew(manifest.asset)
+        fix, digest = self._made_anew(manifest.asset), manifest.files[name]["sha256"]
         try:
-            content: bytes = path.read_bytes()
+            content = _mapped(path, digest) if is_local(path) and name.endswith(ARRAY) else _loaded(path, digest)
         except FileNotFoundError:
             raise CorruptFile(f"{name} of {manifest.asset} is gone", where=str(path), fix=fix) from None
-        if hashlib.sha256(content).hexdigest() != manifest.files[name]["sha256"]:
+        if content is None:
             raise CorruptFile(f"{name} of {manifest.asset} is not what was written", where=str(path), fix=fix)
-        return pl.read_parquet(BytesIO(content)) if name.endswith(".parquet") else content
+        return content
 
     # Writing
 
@@ -269,25 +279,6 @@ class Lake:
         for version in target.iterdir():
             if version.is_dir() and version.name not in keep:
                 version.fs.rm(version.path, recursive=True)
-
-    # Vectors, cached by content
-
-    def find_vectors(self, encoder: str, keys: pl.Series) -> pl.DataFrame:
-        """Return those of the asked vectors (key, vector) that an earlier run computed."""
-        folder = self.root / "cache" / "embeddings" / encoder
-        asked = pl.DataFrame({"key": keys.unique()}, schema={"key": pl.String})
-        paths = sorted(folder.glob("*.parquet")) if folder.exists() else []
-        parts = [_cached_part(path).join(asked, on="key", how="semi") for path in paths]
-        return pl.concat([pl.DataFrame(schema=VECTORS), *parts]).unique("key", keep="first", maintain_order=True)
-
-    def keep_vectors(self, encoder: str, vectors: pl.DataFrame) -> None:
-        """Keep computed vectors (key, vector); the part is named by its keys, so two runs do no harm."""
-        if vectors.is_empty():
-            return
-        keys = hashlib.sha256("".join(sorted(vectors["key"].to_list())).encode()).hexdigest()[:32]
-        with writing(self.root), staging(self.root) as stage:
-            _stage(stage / "part.parquet", vectors.sort("key"))
-            place(stage / "part.parquet", self.root / "cache" / "embeddings" / encoder / f"{keys}.parquet")
 
 
 def open_lake(root: str, site: str, spool: str | None = None) -> Lake:
@@ -377,29 +368,41 @@ def _digest(files: Mapping[str, Mapping[str, Any]], absent: str | None) -> str:
     return hashlib.sha256("\n".join([*parts, f"absent={absent}"]).encode()).hexdigest()[:16]
 
 
-def _stage(path: Path, content: pl.DataFrame | bytes) -> dict[str, Any]:
+def _stage(path: Path, content: Content) -> dict[str, Any]:
     """Return what a manifest says about a file, having written it to local staging."""
     path.parent.mkdir(parents=True, exist_ok=True)
     entry: dict[str, Any] = {}
     if isinstance(content, pl.DataFrame):
         content.write_parquet(path, compression="zstd")
         entry = {"rows": content.height, "columns": {name: str(kind) for name, kind in content.schema.items()}}
+    elif isinstance(content, np.ndarray):
+        assert path.suffix == ARRAY  # numpy would add it
+        np.save(path, content, allow_pickle=False)
+        entry = {"shape": list(content.shape), "type": str(content.dtype)}
     else:
         path.write_bytes(content)
-    with path.open("rb") as staged:
-        return {"sha256": hashlib.file_digest(staged, "sha256").hexdigest(), "bytes": path.stat().st_size, **entry}
+    return {"sha256": _digest_of(path), "bytes": path.stat().st_size, **entry}
 
 
-def _cached_part(path: UPath) -> pl.DataFrame:
-    """Return one file of cached vectors; a broken one is never skipped in silence, since that would hide a bad disk."""
-    try:
-        return pl.read_parquet(BytesIO(path.read_bytes())).match_to_schema(VECTORS)
-    except pl.exceptions.PolarsError as broken:
-        raise CorruptFile(
-            f"cached vectors cannot be read: {broken}",
-            where=str(path),
-            fix="delete that file: what it held is computed again",
-        ) from broken
+def _digest_of(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _mapped(path: UPath, digest: str) -> np.ndarray | None:
+    """Return an array that stays in its file, None where the file, which is read through once, has another digest."""
+    file = Path(path.path)
+    return np.load(file, mmap_mode="r", allow_pickle=False) if _digest_of(file) == digest else None
+
+
+def _loaded(path: UPath, digest: str) -> Content | None:
+    """Return what a file holds, None where it has another digest."""
+    content: bytes = path.read_bytes()
+    if hashlib.sha256(content).hexdigest() != digest:
+        return None
+    if path.name.endswith(ARRAY):
+        return np.asarray(np.load(BytesIO(content), allow_pickle=False))
+    return pl.read_parquet(BytesIO(content)) if path.name.endswith(".parquet") else content
 
 
 def clock() -> datetime:

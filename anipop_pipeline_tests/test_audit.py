@@ -40,8 +40,8 @@ def material() -> Material:
         tabular=TabularFeatures.create_empty().clear(ROWS).with_columns(anime_id=pl.Series(ids)),
         clusters=pl.DataFrame({"anime_id": ids, "cluster_id": ids}),
         embeddings={
-            "synopsis": vectors(numbers, "published", "mean"),
-            "descriptions": vectors(numbers, "published", "mean"),
+            "synopsis": vectors(numbers, "published", "pooled"),
+            "descriptions": vectors(numbers, "published", "pooled"),
             "portraits": vectors(numbers, "published", "pooled", "pixels"),
         },
     )

@@ -11,11 +11,16 @@ import sys
 import time
 import urllib.request
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 
+import numpy as np
 import pytest
+from upath import UPath
 
 from anipop_pipeline import cli
+from anipop_pipeline.lake import Folder, Lake
+from anipop_pipeline.vectors import VectorStore
 
 from .whole_graph import copied
 
@@ -227,6 +232,87 @@ def test_an_example_of_a_pitch_can_be_read_back(tmp_path: Path) -> None:
     written = anipop("pitch", "new").stdout
 
     assert read_pitch(written, ".toml").synopsis
+
+
+# Cached vectors
+
+
+@pytest.fixture
+def cache(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., str]:
+    """Return the command `anipop cache`, given a lake and arguments, as what it prints."""
+
+    def command(lake: Path, *arguments: str) -> str:
+        monkeypatch.setenv("ANIPOP_LAKE", str(lake))
+        assert cli.main(["cache", *arguments]) == 0
+        return capsys.readouterr().out
+
+    return command
+
+
+@pytest.fixture
+def cached(tmp_path: Path) -> Path:
+    """Return a lake with two shelves of vectors, the first of which a table was made with."""
+    lake = Lake(UPath(tmp_path), "demo")
+    keys = np.array([b"one", b"two"], dtype="S32")
+    for shelf, pooling in (("0a", "mean"), ("0b", "published")):
+        about = {"model": "gpt2", "pooling": pooling, "length": 128}
+        for number in (1, 2):
+            with VectorStore(lake).keeping(shelf, about, "float16") as keep:
+                keep(keys[:number], np.ones((number, 100_000), np.float32))
+    lake.save("synopsis_embeddings", Folder(notes={"shelves": ["0a"]}), {}, datetime(2026, 5, 1, tzinfo=UTC))
+    return tmp_path
+
+
+def test_a_cache_without_vectors_says_so_and_has_nothing_to_free(cache: Callable[..., str], tmp_path: Path) -> None:
+    assert cache(tmp_path, "info").startswith("No vectors are cached in this lake yet")
+    assert cache(tmp_path, "prune").startswith("Freed 0.0 MB: 0 unused shelves")
+
+
+def test_the_cache_says_what_it_holds_and_who_used_it(cache: Callable[..., str], cached: Path) -> None:
+    head, first, second, total = cache(cached, "info").splitlines()
+
+    assert head.split("  ")[0] == "model"
+    assert first.split() == ["gpt2", "mean", "128", "float16", "3", "0.6", "2", "demo:", "synopsis_embeddings"]
+    assert second.split() == ["gpt2", "published", "128", "float16", "3", "0.6", "2", "nothing"]
+    assert head.index("last used by") == first.index("demo: ") == second.index("nothing")
+    assert total == "6 vectors, 1.2 MB"
+
+
+def test_pruning_the_cache_frees_what_no_table_used_and_a_dry_run_only_says_so(
+    cache: Callable[..., str], cached: Path
+) -> None:
+    older = cached / "cache" / "embeddings" / "0123456789abcdef"
+    older.mkdir()
+    (older / "part.parquet").write_bytes(bytes(300_000))
+    before = contents(cached)
+    freed = "1.1 MB: 1 unused shelves, 1 folders of an older layout, 0 broken parts, 1 parts"
+
+    assert "1 folders are of an older layout" in cache(cached, "info")
+    assert cache(cached, "prune", "--dry-run").startswith(f"Would free {freed}")
+    assert contents(cached) == before
+    assert cache(cached, "prune").startswith(f"Freed {freed}")
+    assert [line.split()[1] for line in cache(cached, "info").splitlines()[1:-1]] == ["mean"]
+    assert cache(cached, "prune").startswith("Freed 0.0 MB")
+
+
+def test_a_broken_part_of_the_cache_is_named_and_pruned(cache: Callable[..., str], cached: Path) -> None:
+    harmed = min((cached / "cache" / "embeddings" / "0a").glob("*.safetensors"))
+    harmed.write_bytes(b"no longer what it was")
+
+    said = one_message(anipop("cache", "info", ANIPOP_LAKE=str(cached)))
+
+    assert str(harmed) in said
+    assert "anipop cache prune" in said
+    assert f"broken: {harmed}\n" in cache(cached, "prune")
+    assert "gpt2" in cache(cached, "info")
+
+
+def test_vectors_that_are_not_sealed_yet_are_counted_apart(cache: Callable[..., str], cached: Path) -> None:
+    with VectorStore(Lake(UPath(cached), "demo")).keeping("0a", {}, "float16") as keep:
+        keep(np.array([b"three"], dtype="S32"), np.ones((1, 100_000), np.float32))
+        said = cache(cached, "info")
+
+    assert "1 more are of a run that is going on or was killed" in said
 
 
 # What activation sets. The venv of a clone is stood in for by a folder that holds our own activation lines.

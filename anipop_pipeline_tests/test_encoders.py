@@ -1,18 +1,30 @@
-"""Checkpoints are built from a seed, found by id or folder, and never silently replaced."""
+"""Encoders are named in a table, found in a folder, a cache or a hub, and never silently replaced."""
 
+import json
+import re
 import shutil
+import socket
 import subprocess
 import sys
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
+from functools import partial
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
+from typing import Any
 
 import pytest
 
 from anipop_pipeline.errors import ModelMissing, SettingError
 from anipop_pipeline.stages import encoders
+from anipop_pipeline.stages.encoders import hub
 
-TEXTS = ["a girl finds a cat by the sea", "the cat finds a ship", "a ship sails the sea"] * 5
-Build = Callable[[str, int], str]
+from . import families
+from .embedding import hidden_states
+from .families import TEXTS
+
+COMMIT, OTHER = "a" * 40, "b" * 40
 
 
 @pytest.fixture(scope="module")
@@ -29,17 +41,166 @@ def image_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+class Hub(ThreadingHTTPServer):
+    """A hub of one model on loopback, in the few answers that its client needs; it remembers what it was asked."""
+
+    daemon_threads = True
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.asked: list[str] = []
+        super().__init__(("127.0.0.1", 0), Desk)
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server_address[1]}"
+
+
+class Desk(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def do_HEAD(self) -> None:
+        self.do_GET()
+
+    def do_GET(self) -> None:
+        assert isinstance(self.server, Hub)
+        if "someone" in self.path:  # the client also asks things that are no business of ours
+            self.server.asked.append(self.path)
+        files = sorted(path for path in self.server.folder.iterdir())
+        name = self.path.rpartition("/")[2]
+        if re.match(r"/api/models/someone/tiny/revision/(main|v1|[ab]{40})$", self.path):
+            about = {"id": "someone/tiny", "sha": COMMIT, "siblings": [{"rfilename": file.name} for file in files]}
+            self._answer(json.dumps(about).encode())
+        elif self.path.startswith(f"/api/models/someone/tiny/tree/{COMMIT}"):
+            tree = [{"type": "file", "path": file.name, "size": file.stat().st_size, "oid": "0"} for file in files]
+            self._answer(json.dumps(tree).encode())
+        elif self.path.startswith(f"/someone/tiny/resolve/{COMMIT}/"):
+            self._answer((self.server.folder / name).read_bytes(), ETag=f'"{name}"', **{"X-Repo-Commit": COMMIT})
+        elif self.path.startswith("/api/models/someone/tiny/"):
+            self._answer(b"{}", 404, **{"X-Error-Code": "RevisionNotFound"})
+        else:
+            self._answer(b"{}", 404, **{"X-Error-Code": "RepoNotFound"})
+
+    def _answer(self, body: bytes, status: int = 200, **headers: str) -> None:
+        self.send_response(status)
+        for name, value in ({"Content-Length": str(len(body))} | headers).items():
+            self.send_header(name, value)
+        self.end_headers()
+        if self.command == "GET":
+            self.wfile.write(body)
+
+    def log_message(self, *_: Any) -> None:
+        """Keep tests quiet."""
+
+
 @pytest.fixture
-def offline(monkeypatch: pytest.MonkeyPatch) -> None:
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return the folder that is the hub's cache meanwhile."""
+    import huggingface_hub.constants
+
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "cache"
+
+
+@pytest.fixture
+def tiny_hub(text_model: Path, tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
+    """Return a hub on loopback that keeps a copy of the text model as someone/tiny."""
+    import huggingface_hub.constants
+
+    shutil.copytree(text_model, tmp_path / "hub")
+    server = Hub(tmp_path / "hub")
+    files = server.url + "/{repo_id}/resolve/{revision}/{filename}"
+    monkeypatch.setattr(huggingface_hub.constants, "ENDPOINT", server.url)
+    monkeypatch.setattr(huggingface_hub.constants, "HUGGINGFACE_CO_URL_TEMPLATE", files)
+    Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
+    yield server
+    server.shutdown()
+    server.server_close()
+    huggingface_hub.close_session()
+
+
+@pytest.fixture
+def offline(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Keep the hub's client from asking a network."""
     import huggingface_hub.constants
 
-    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
 
 
 def contents(folder: Path) -> dict[str, bytes]:
     return {file.name: file.read_bytes() for file in folder.iterdir()}
+
+
+def edit(file: Path, **changes: object) -> None:
+    file.write_text(json.dumps(json.loads(file.read_text()) | changes))
+
+
+# The table
+
+
+@pytest.mark.parametrize("name", encoders.ENCODERS)
+def test_every_model_of_the_table_is_pinned_and_used_in_a_way_that_exists(name: str) -> None:
+    entry = encoders.ENCODERS[name]
+
+    encoder = encoders.choose(entry.modality, name)
+
+    assert (encoder.model, encoder.revision) == (entry.model, entry.revision)
+    assert hub.is_commit(entry.revision)
+    assert encoders.pinned(name, "")
+    assert encoder.pooling in encoders.POOLINGS[entry.modality]
+    assert encoders.choose(entry.modality, entry.model) == encoder
+
+
+def test_both_modalities_have_a_default_in_the_table() -> None:
+    assert {modality: encoders.ENCODERS[name].modality for modality, name in encoders.DEFAULTS.items()} == {
+        "text": "text",
+        "image": "image",
+    }
+
+
+def test_a_dial_that_is_set_wins_over_the_table() -> None:
+    encoder = encoders.choose(
+        "text", "gpt2", revision=OTHER, pooling="last", layer=3, dtype="float32", preprocessing="A: "
+    )
+
+    assert encoder.model == "openai-community/gpt2"
+    assert (encoder.revision, encoder.pooling, encoder.layer) == (OTHER, "last", 3)
+    assert (encoder.dtype, encoder.preprocessing) == ("float32", "A: ")
+    assert encoder.length == encoders.ENCODERS["gpt2"].length
+
+
+def test_what_the_table_does_not_know_has_plain_defaults() -> None:
+    encoder = encoders.choose("image", "someone/tiny", revision=COMMIT)
+
+    assert (encoder.pooling, encoder.length, encoder.layer, encoder.dtype) == ("mean", 0, 0, "auto")
+    assert (encoder.preprocessing, encoder.remote_code) == ("crop", False)
+
+
+@pytest.mark.parametrize(
+    ("choose", "said"),
+    [
+        (partial(encoders.choose, "image", "gpt2"), "'gpt2' is a model of texts, not of images"),
+        (partial(encoders.choose, "text", "microsoft/resnet-50"), "'microsoft/resnet-50' is a model of images"),
+        (partial(encoders.choose, "text", "gpt2", pooling="head"), "no text pooling 'head'.*mean or last or first"),
+        (partial(encoders.choose, "image", "resnet-50", pooling="literal"), "pooling 'literal'.*mean or first or head"),
+        (partial(encoders.choose, "image", "resnet-50", preprocessing="stretch"), "crop or whole"),
+        (partial(encoders.choose, "text", "gpt2", dtype="float8"), "no dtype 'float8'"),
+    ],
+)
+def test_a_choice_that_cannot_be_says_what_could(choose: Callable[[], object], said: str) -> None:
+    with pytest.raises(SettingError, match=said):
+        choose()
+
+
+def test_a_folder_named_like_a_model_of_the_table_is_told_from_it_by_its_path(
+    text_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(text_model, tmp_path / "gpt2")
+    monkeypatch.chdir(tmp_path)
+
+    assert encoders.choose("text", "gpt2").revision
+    assert not encoders.choose("text", "./gpt2").revision
+    assert encoders.pinned("./gpt2", "")
 
 
 # Tiny models
@@ -50,7 +211,7 @@ def test_the_same_seed_builds_the_same_text_model_and_another_seed_another(text_
         encoders.build_tiny_gpt2(str(tmp_path / name), TEXTS, seed)
 
     assert contents(tmp_path / "same") == contents(text_model)
-    identities = [encoders.choose("text", str(folder), "main").identity for folder in (text_model, tmp_path / "other")]
+    identities = [encoders.choose("text", str(folder)).identity for folder in (text_model, tmp_path / "other")]
     assert identities[0] != identities[1]
     assert contents(tmp_path / "other")["tokenizer.json"] == contents(text_model)["tokenizer.json"]
 
@@ -92,58 +253,247 @@ def test_what_a_killed_build_left_beside_does_no_harm(text_model: Path, tmp_path
 
 
 def test_a_text_folder_loads_as_tokenizer_and_model_in_evaluation_mode(text_model: Path) -> None:
-    tokenizer, model = encoders.load_text(encoders.choose("text", str(text_model), "main"), "cpu")
+    tokenizer, model = encoders.load_text(encoders.choose("text", str(text_model)), "cpu")
 
     inputs = tokenizer(["the sea"], return_tensors="pt")
     assert tokenizer.decode(inputs["input_ids"][0]) == "the sea"
     assert tokenizer.pad_token == "<|endoftext|>"
     assert not model.training
-    assert encoders.hidden_states(model, **inputs).shape[2] == model.config.hidden_size
-    assert not encoders.hidden_states(model, **inputs).requires_grad
+    assert hidden_states(model, **inputs).shape[2] == model.config.hidden_size
+    assert not hidden_states(model, **inputs).requires_grad
 
 
 def test_an_image_folder_loads_as_processor_and_model_in_evaluation_mode(image_model: Path) -> None:
     from PIL import Image
 
-    processor, model = encoders.load_image(encoders.choose("image", str(image_model), "main"), "cpu")
+    processor, model = encoders.load_image(encoders.choose("image", str(image_model)), "cpu")
 
     pixels = processor(images=[Image.new("RGB", (30, 50))], return_tensors="pt")["pixel_values"]
     assert pixels.shape == (1, 3, encoders.TINY_SIDE, encoders.TINY_SIDE)
     assert not model.training
-    assert encoders.hidden_states(model, pixel_values=pixels).shape == (1, 96, 3, 3)
+    assert hidden_states(model, pixel_values=pixels).shape == (1, 96, 3, 3)
+
+
+def lose(name: str, folder: Path) -> None:
+    (folder / name).unlink()
+
+
+def cut(name: str, folder: Path) -> None:
+    (folder / name).write_bytes((folder / name).read_bytes()[:1000])
+
+
+def as_pickle(folder: Path) -> None:
+    (folder / "model.safetensors").rename(folder / "pytorch_model.bin")
+
+
+def torn(folder: Path) -> None:
+    (folder / "model.safetensors").rename(folder / "model-00001-of-00002.safetensors")
+    shards = {"wte.weight": "model-00001-of-00002.safetensors", "wpe.weight": "model-00002-of-00002.safetensors"}
+    (folder / "model.safetensors.index.json").write_text(json.dumps({"weight_map": shards}))
+
+
+def with_config(folder: Path, **changes: object) -> None:
+    edit(folder / "config.json", **changes)
+
+
+FOREIGN = {"AutoConfig": "own.Config", "AutoModel": "own.Model"}
+DAMAGES: dict[str, tuple[Callable[[Path], None], str]] = {
+    "no config": (partial(lose, "config.json"), "there is no config.json"),
+    "half a config": (partial(cut, "tokenizer.json"), "JSONDecodeError"),
+    "no weights": (partial(lose, "model.safetensors"), "there is no model.safetensors"),
+    "half of the weights": (partial(cut, "model.safetensors"), "damaged.*fetch it again"),
+    "pickled weights alone": (as_pickle, "pickled"),
+    "a lost shard": (torn, "there is no model-00002-of-00002.safetensors"),
+    "no tokenizer": (partial(lose, "tokenizer.json"), "nothing says how it reads texts"),
+    "another tokenizer's": (partial(with_config, vocab_size=100), "wte.weight"),
+    "layers that were never trained": (partial(with_config, n_layer=3), "random numbers: h.2"),
+    "weights of another size": (partial(with_config, n_embd=32, n_head=4), "random numbers: h.0"),
+    "no number where one must be": (partial(with_config, n_embd="many"), "n_embd"),
+    "an unknown architecture": (partial(with_config, model_type="strange"), "strange"),
+    "code of its own": (partial(with_config, model_type="strange", auto_map=FOREIGN), "EncoderConfig.remote_code"),
+}
+
+
+@pytest.mark.usefixtures("offline")
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_a_damaged_checkpoint_is_a_missing_model_that_says_why(text_model: Path, tmp_path: Path, damage: str) -> None:
+    harm, said = DAMAGES[damage]
+    shutil.copytree(text_model, tmp_path / "model")
+    harm(tmp_path / "model")
+
+    with pytest.raises(ModelMissing, match=f"cannot be loaded: .*{said}"):
+        encoders.load_text(encoders.choose("text", str(tmp_path / "model")), "cpu")
+
+
+@pytest.mark.usefixtures("offline")
+def test_a_tokenizer_with_more_tokens_than_the_model_is_refused_before_it_harms(
+    text_model: Path, tmp_path: Path
+) -> None:
+    tokenizer, model = encoders.load_text(encoders.choose("text", str(text_model)), "cpu")
+    tokenizer.add_tokens([f"<{number}>" for number in range(3)])
+    families.save(tmp_path / "model", model, tokenizer)
+
+    with pytest.raises(ModelMissing, match=f"tokenizer knows {len(tokenizer)} tokens, and the model"):
+        encoders.load_text(encoders.choose("text", str(tmp_path / "model")), "cpu")
+
+
+@pytest.mark.usefixtures("offline")
+def test_pictures_need_a_processor(image_model: Path, tmp_path: Path) -> None:
+    shutil.copytree(image_model, tmp_path / "model")
+    (tmp_path / "model" / "preprocessor_config.json").unlink()
+
+    with pytest.raises(ModelMissing, match="nothing says how it reads images"):
+        encoders.load_image(encoders.choose("image", str(tmp_path / "model")), "cpu")
+
+
+@pytest.mark.usefixtures("offline")
+def test_code_of_a_checkpoint_runs_only_when_it_may(
+    text_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import transformers.dynamic_module_utils
+
+    monkeypatch.setattr(transformers.dynamic_module_utils, "HF_MODULES_CACHE", str(tmp_path / "modules"))
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    shutil.copytree(text_model, tmp_path / "model")
+    edit(tmp_path / "model" / "config.json", auto_map={"AutoModel": "own.Own"})
+    (tmp_path / "model" / "own.py").write_text(
+        "from transformers import GPT2Model\n\n\nclass Own(GPT2Model):\n    pass\n"
+    )
+    asleep = encoders.choose("text", str(tmp_path / "model"))
+    awake = encoders.choose("text", str(tmp_path / "model"), remote_code=True)
+
+    names = [type(encoders.load_text(encoder, "cpu")[1]).__name__ for encoder in (asleep, awake)]
+
+    assert names == ["GPT2Model", "Own"]
+
+
+@pytest.mark.parametrize(("asked", "there"), [("auto", "float32"), ("bfloat16", "bfloat16"), ("float32", "float32")])
+def test_weights_are_loaded_as_float32_unless_a_dial_says_otherwise(text_model: Path, asked: str, there: str) -> None:
+    encoder = encoders.choose("text", str(text_model), dtype=asked)
+
+    _, model = encoders.load_text(encoder, "cpu")
+
+    assert {str(weights.dtype) for weights in model.parameters()} == {f"torch.{there}"}
+
+
+# Hub and cache
+
+
+def test_a_branch_becomes_a_commit_and_the_next_run_asks_nobody(tiny_hub: Hub) -> None:
+    first = encoders.choose("text", "someone/tiny")
+    asked = len(tiny_hub.asked)
+
+    second = encoders.choose("text", "someone/tiny")
+
+    assert first.revision == second.revision == COMMIT
+    assert (asked, len(tiny_hub.asked)) == (1, 1)
+    assert not encoders.pinned("someone/tiny", "")
+    assert encoders.pinned("someone/tiny", first.revision)
+
+
+def test_what_is_fetched_once_loads_from_the_cache_without_a_question(tiny_hub: Hub, text_model: Path) -> None:
+    import torch
+
+    encoder = encoders.choose("text", "someone/tiny")
+    encoders.load_text(encoder, "cpu")
+    asked = len(tiny_hub.asked)
+
+    _, again = encoders.load_text(encoder, "cpu")
+
+    _, model = encoders.load_text(encoders.choose("text", str(text_model)), "cpu")
+    assert asked == len(tiny_hub.asked)
+    assert torch.equal(again.wte.weight, model.wte.weight)
+
+
+def test_pickles_and_code_are_not_even_fetched(tiny_hub: Hub, cache: Path) -> None:
+    for name in ("pytorch_model.bin", "own.py", "model.fp16.safetensors"):
+        (tiny_hub.folder / name).write_bytes(b"unwanted")
+
+    encoders.load_text(encoders.choose("text", "someone/tiny"), "cpu")
+
+    fetched = {path.name for path in cache.rglob("snapshots/*/*")}
+    assert {"config.json", "model.safetensors", "tokenizer.json"} <= fetched
+    assert not fetched & {"pytorch_model.bin", "own.py", "model.fp16.safetensors"}
+
+
+def test_a_model_with_pickled_weights_alone_is_refused_before_anything_is_fetched(tiny_hub: Hub) -> None:
+    as_pickle(tiny_hub.folder)
+
+    with pytest.raises(ModelMissing, match="pickled"):
+        encoders.load_text(encoders.choose("text", "someone/tiny", revision="v1"), "cpu")
+
+    assert not [path for path in tiny_hub.asked if "/resolve/" in path]
+
+
+def test_half_of_a_snapshot_is_completed(tiny_hub: Hub, cache: Path) -> None:
+    half = cache / "models--someone--tiny" / "snapshots" / COMMIT
+    half.mkdir(parents=True)
+    shutil.copy(tiny_hub.folder / "config.json", half)
+
+    _, model = encoders.load_text(encoders.choose("text", "someone/tiny", revision=COMMIT), "cpu")
+
+    assert model.config.model_type == "gpt2"
+
+
+@pytest.mark.usefixtures("tiny_hub")
+@pytest.mark.parametrize(
+    ("model", "revision", "said"),
+    [
+        ("someone/tiny", "no-such-branch", "no such revision"),
+        ("someone/none", "main", "knows no such model"),
+        ("not an id", "main", "neither a folder nor an id"),
+        ("/no/such/folder", "main", "neither a folder nor an id"),
+    ],
+)
+def test_what_the_hub_does_not_have_is_a_missing_model(model: str, revision: str, said: str) -> None:
+    with pytest.raises(ModelMissing, match=f"{model}.* cannot be loaded: .*{said}"):
+        encoders.choose("text", model, revision=revision)
+
+
+@pytest.mark.parametrize(("modality", "family"), [("text", "llama"), ("image", "vit")])
+@pytest.mark.usefixtures("offline")
+def test_what_lies_in_the_cache_needs_no_network(modality: Any, family: str, tmp_path: Path, cache: Path) -> None:
+    families.as_cached(families.build(family, tmp_path / family), cache, "someone/tiny", COMMIT)
+    encoder = encoders.choose(modality, "someone/tiny")
+
+    load = encoders.load_text if modality == "text" else encoders.load_image
+    _, model = load(encoder, "cpu")
+
+    assert encoder.revision == COMMIT
+    assert model.config.model_type == family
 
 
 @pytest.mark.usefixtures("offline")
 @pytest.mark.parametrize(("modality", "load"), [("text", encoders.load_text), ("image", encoders.load_image)])
 def test_a_model_that_is_nowhere_is_an_error_that_names_it_and_never_a_substitute(
-    modality: str, load: Callable[..., object]
+    modality: Any, load: Callable[..., object]
 ) -> None:
-    encoder = encoders.choose(modality, "no-such-owner/no-such-model", "main")  # type: ignore[arg-type]
-
     with pytest.raises(ModelMissing, match=r"no-such-owner/no-such-model.* cannot be loaded"):
-        load(encoder, "cpu")
+        encoders.choose(modality, "no-such-owner/no-such-model")
+
+    pinned = encoders.choose(modality, "no-such-owner/no-such-model", revision=COMMIT)
+    with pytest.raises(ModelMissing, match=r"no-such-owner/no-such-model.* cannot be loaded: it is not in the local"):
+        load(pinned, "cpu")
 
 
-@pytest.mark.usefixtures("offline")
-@pytest.mark.parametrize("broken", ["config.json", "model.safetensors"])
-def test_a_folder_that_lost_a_file_is_a_missing_model(text_model: Path, tmp_path: Path, broken: str) -> None:
-    folder = tmp_path / "model"
-    shutil.copytree(text_model, folder)
-    (folder / broken).unlink()
+@pytest.mark.usefixtures("cache")
+@pytest.mark.parametrize("listens", [True, False], ids=["says nothing", "is not there"])
+def test_a_hub_that_does_not_answer_is_not_waited_for(listens: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    import huggingface_hub.constants
 
-    with pytest.raises(ModelMissing, match="cannot be loaded"):
-        encoders.load_text(encoders.choose("text", str(folder), "main"), "cpu")
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        if listens:
+            silent.listen()
+        monkeypatch.setattr(huggingface_hub.constants, "ENDPOINT", f"http://127.0.0.1:{silent.getsockname()[1]}")
+        monkeypatch.setattr(hub, "PATIENCE_SECONDS", 0.5)
+        started = time.monotonic()
 
+        with pytest.raises(ModelMissing, match="the hub does not answer"):
+            encoders.load_text(encoders.choose("text", "someone/tiny", revision=COMMIT), "cpu")
 
-@pytest.mark.usefixtures("offline")
-def test_weights_that_were_cut_short_are_a_missing_model(text_model: Path, tmp_path: Path) -> None:
-    folder = tmp_path / "model"
-    shutil.copytree(text_model, folder)
-    weights = folder / "model.safetensors"
-    weights.write_bytes(weights.read_bytes()[:1000])
-
-    with pytest.raises(ModelMissing, match="cannot be loaded"):
-        encoders.load_text(encoders.choose("text", str(folder), "main"), "cpu")
+        assert time.monotonic() - started < 8
+    huggingface_hub.close_session()
 
 
 # Identity
@@ -153,7 +503,7 @@ def test_a_folder_is_known_by_its_content_not_by_its_place(text_model: Path, tmp
     moved = tmp_path / "elsewhere"
     shutil.copytree(text_model, moved)
 
-    assert encoders.choose("text", str(moved), "a").identity == encoders.choose("text", str(text_model), "b").identity
+    assert encoders.choose("text", str(moved)).identity == encoders.choose("text", str(text_model)).identity
 
 
 def test_a_changed_byte_makes_another_encoder(text_model: Path, tmp_path: Path) -> None:
@@ -161,7 +511,7 @@ def test_a_changed_byte_makes_another_encoder(text_model: Path, tmp_path: Path) 
     shutil.copytree(text_model, changed)
     (changed / "config.json").write_bytes((changed / "config.json").read_bytes() + b" ")
 
-    assert encoders.choose("text", str(changed), "").identity != encoders.choose("text", str(text_model), "").identity
+    assert encoders.choose("text", str(changed)).identity != encoders.choose("text", str(text_model)).identity
 
 
 def test_a_checkpoint_with_folders_inside_is_known_by_all_of_it(text_model: Path, tmp_path: Path) -> None:
@@ -171,11 +521,11 @@ def test_a_checkpoint_with_folders_inside_is_known_by_all_of_it(text_model: Path
         (folder / "onnx").mkdir()
         (folder / "onnx" / "model").write_bytes(content)
 
-    assert encoders.choose("text", str(first), "").identity != encoders.choose("text", str(second), "").identity
+    assert encoders.choose("text", str(first)).identity != encoders.choose("text", str(second)).identity
 
 
 def test_an_id_of_a_hub_is_known_by_its_revision() -> None:
-    one, same, other = (encoders.choose("text", "gpt2", revision) for revision in ("main", "main", "607a30d"))
+    one, same, other = (encoders.choose("text", "gpt2", revision=commit) for commit in (COMMIT, COMMIT, OTHER))
 
     assert one.identity == same.identity
     assert one.identity != other.identity
@@ -202,6 +552,56 @@ def test_a_device_that_is_not_there_is_an_error(asked: str, monkeypatch: pytest.
 def test_a_device_that_nobody_knows_is_an_error() -> None:
     with pytest.raises(SettingError, match="no device abacus"):
         encoders.device("abacus")
+
+
+@pytest.mark.parametrize(
+    ("capability", "auto", "works"),
+    [((9, 0), "bfloat16", True), ((8, 0), "bfloat16", True), ((7, 5), "float32", False)],
+)
+def test_a_gpu_computes_in_bfloat16_when_its_generation_multiplies_it(
+    capability: tuple[int, int], auto: str, works: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import torch
+
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda: capability)
+
+    assert encoders.dtype("auto", "cuda") == auto
+    assert encoders.dtype("float16", "cuda") == "float16"
+    if works:
+        assert encoders.dtype("bfloat16", "cuda") == "bfloat16"
+    else:
+        with pytest.raises(SettingError, match=r"bfloat16 does not work.*cuda.*float32 or float16"):
+            encoders.dtype("bfloat16", "cuda")
+
+
+@pytest.mark.parametrize(
+    ("there", "auto"),
+    [
+        ({"avx512_bf16": True, "amx_bf16": False}, "bfloat16"),
+        ({"avx512_bf16": False, "amx_bf16": True}, "bfloat16"),
+        ({"avx512_f": True, "avx512_bf16": False}, "float32"),
+        ({}, "float32"),
+    ],
+)
+def test_a_cpu_computes_in_bfloat16_when_it_multiplies_it(
+    there: dict[str, bool], auto: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import torch
+
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: there, raising=False)
+
+    assert encoders.dtype("auto", "cpu") == auto
+    assert encoders.dtype("bfloat16", "cpu") == "bfloat16"
+
+
+@pytest.mark.parametrize(("asked", "device"), [("float16", "cpu"), ("bfloat16", "mps"), ("float8", "cpu")])
+def test_numbers_that_a_device_cannot_compute_in_are_an_error(asked: str, device: str) -> None:
+    with pytest.raises(SettingError, match=f"{asked} does not work on this machine's {device}.*float32"):
+        encoders.dtype(asked, device)
+
+
+def test_an_apple_gpu_computes_in_float32_unless_told_otherwise() -> None:
+    assert encoders.dtype("auto", "mps") == "float32"
 
 
 def test_importing_the_module_loads_no_heavy_library() -> None:

@@ -22,7 +22,7 @@ NOW = datetime(2026, 5, 1, tzinfo=UTC)
 MANY = 30  # anime; each has one main character of its own, but for the last two, who share theirs
 NO_VECTORS = {name: {"encoders": "none"} for name in NAMES if name.endswith("_embeddings")}
 CORPUS = ("corpus_anime", "corpus_characters", "corpus_roles", "corpus_rejects", "corpus_statistics")
-SPLIT = ("clusters", "splits", "imported_split", "split_statistics")
+SPLIT = ("clusters", "splits", "imported_split", "split_statistics", "poster_images")
 MODELS = tuple(name for name in NAMES if name.startswith("model_") or name.endswith("_embeddings"))
 ON_PORTRAITS = ("tabular_features", "portrait_embeddings", "model_portraits")
 

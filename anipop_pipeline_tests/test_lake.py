@@ -5,13 +5,12 @@ import re
 import signal
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Callable
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import Any
 
+import numpy as np
 import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
@@ -30,6 +29,7 @@ from anipop_pipeline.lake import (
     reason_absent,
     sites,
 )
+from anipop_pipeline.storage import is_local
 
 NOW = datetime(2026, 5, 1, 12, 30, tzinfo=UTC)
 ANIME = pl.DataFrame(
@@ -98,6 +98,81 @@ def test_a_folder_comes_back_with_every_file_and_its_notes(lake: Lake) -> None:
     assert_frame_equal(loaded.table("rejects"), OTHER)
     assert loaded.content("fits/0.safetensors") == b"\x00\x01"
     assert (loaded.notes, loaded.absent) == ({"pages": 7}, None)
+
+
+ARRAYS = [
+    np.arange(24, dtype=np.uint8).reshape(2, 3, 2, 2),
+    np.asfortranarray(np.linspace(0, 1, 6, dtype=np.float32).reshape(2, 3)),
+    np.empty((0, 3, 4, 4), dtype=np.uint8),
+    np.arange(10)[::-2],
+]
+
+
+@pytest.mark.parametrize("values", ARRAYS, ids=["bytes", "columns first", "empty", "a view"])
+def test_an_array_comes_back_as_it_was_saved_and_cannot_be_changed_in_its_file(lake: Lake, values: np.ndarray) -> None:
+    manifest = save(lake, "poster_images", Folder({"table.parquet": OTHER, "pixels.npy": values}))
+
+    loaded = lake.load_folder("poster_images").array("pixels")
+
+    np.testing.assert_array_equal(loaded, values, strict=True)
+    entry = manifest.files["pixels.npy"]
+    assert (entry["shape"], entry["type"]) == (list(values.shape), str(values.dtype))
+    assert entry["bytes"] == len(file_of(lake, "poster_images", "pixels.npy").read_bytes())
+    assert isinstance(loaded, np.memmap) == is_local(lake.root)
+    assert not (is_local(lake.root) and loaded.flags.writeable)
+
+
+def test_a_folder_that_was_loaded_can_be_saved_again_over_itself(lake: Lake) -> None:
+    first = save(lake, "poster_images", Folder({"pixels.npy": ARRAYS[0]}))
+
+    again = save(lake, "poster_images", lake.load_folder("poster_images"))
+
+    assert again.digest == first.digest
+    np.testing.assert_array_equal(lake.load_folder("poster_images").array("pixels"), ARRAYS[0])
+
+
+def test_an_array_stays_readable_when_its_version_is_forgotten(lake: Lake) -> None:
+    save(lake, "poster_images", Folder({"pixels.npy": ARRAYS[0]}))
+    held = lake.load_folder("poster_images").array("pixels")
+
+    for number in range(3):
+        save(lake, "poster_images", Folder({"pixels.npy": np.full(9, number)}))
+
+    np.testing.assert_array_equal(held, ARRAYS[0])
+
+
+def test_objects_are_no_array_and_leave_the_last_good_state(lake: Lake) -> None:
+    save(lake, "poster_images", Folder({"pixels.npy": ARRAYS[0]}))
+
+    with pytest.raises(ValueError, match="Object arrays cannot be saved"):
+        save(lake, "poster_images", Folder({"pixels.npy": np.array([{}, None])}))
+
+    np.testing.assert_array_equal(lake.load_folder("poster_images").array("pixels"), ARRAYS[0])
+
+
+@pytest.mark.parametrize(
+    ("spoil", "said"),
+    [
+        (lambda file: file.write_bytes(file.read_bytes()[:-1]), "is not what was written"),
+        (lambda file: file.write_bytes(file.read_bytes()[:-1] + b"\xff"), "is not what was written"),
+        (lambda file: file.write_bytes(b""), "is not what was written"),
+        (lambda file: file.write_bytes(b"garbage"), "is not what was written"),
+        (lambda file: file.unlink(), "is gone"),
+    ],
+    ids=["cut short", "changed byte", "emptied", "garbage", "deleted"],
+)
+def test_a_damaged_array_is_named_and_leaves_the_table_readable(
+    lake: Lake, spoil: Callable[[UPath], object], said: str
+) -> None:
+    save(lake, "poster_images", Folder({"table.parquet": OTHER, "pixels.npy": ARRAYS[0]}))
+    spoil(file_of(lake, "poster_images", "pixels.npy"))
+
+    with pytest.raises(CorruptFile) as corrupt:
+        lake.load_folder("poster_images")
+
+    assert corrupt.value.what == f"pixels.npy of poster_images {said}"
+    assert corrupt.value.fix == "dagster asset materialize --select 'poster_images'"
+    assert_frame_equal(lake.load_table("poster_images"), OTHER)
 
 
 def test_the_table_of_a_folder_can_be_loaded_alone(lake: Lake) -> None:
@@ -388,9 +463,11 @@ def test_a_part_of_an_absent_table_is_just_a_table_without_rows() -> None:
 
 
 def test_a_folder_knows_tables_from_plain_files() -> None:
-    folder = Folder({"table.parquet": OTHER, "notes.parquet": b"", "card.md": b"words"})
+    folder = Folder({"table.parquet": OTHER, "notes.parquet": b"", "card.md": b"words", "bad.npy": b""})
 
     assert folder.content("card.md") == b"words"
+    with pytest.raises(TypeError, match="bad is no array"):
+        folder.array("bad")
     with pytest.raises(TypeError, match="notes is no table"):
         folder.table("notes")
     with pytest.raises(TypeError, match="is a table"):
@@ -590,91 +667,6 @@ def test_what_is_not_whole_yet_lies_on_this_machine(tmp_path: Path) -> None:
     assert told.spool != open_lake("memory://other", "mal", str(tmp_path)).spool  # lakes never share one
     assert remote.spool.is_absolute()
     assert remote.spool != open_lake("memory://other", "mal").spool
-
-
-# Cached vectors
-
-
-def vectors(**rows: list[float]) -> pl.DataFrame:
-    return pl.DataFrame(
-        {"key": list(rows), "vector": list(rows.values())}, schema={"key": pl.String, "vector": pl.List(pl.Float32)}
-    )
-
-
-def asked(*keys: str) -> pl.Series:
-    return pl.Series("key", keys, dtype=pl.String)
-
-
-def found(lake: Lake, *keys: str) -> dict[str, list[float]]:
-    return dict(lake.find_vectors("gpt2", asked(*keys)).iter_rows())
-
-
-def test_cached_vectors_come_back_by_key(lake: Lake) -> None:
-    lake.keep_vectors("gpt2", vectors(b=[3.0, 4.0], a=[1.0, 2.0]))
-    lake.keep_vectors("gpt2", vectors(c=[5.0, 6.0]))
-
-    assert found(lake, "c", "a", "nowhere", "a") == {"a": [1.0, 2.0], "c": [5.0, 6.0]}
-    assert lake.find_vectors("resnet", asked("a")).is_empty()
-
-
-def test_an_empty_cache_answers_with_the_same_columns(lake: Lake) -> None:
-    before = lake.find_vectors("gpt2", asked("a"))
-    lake.keep_vectors("gpt2", vectors())
-
-    assert before.schema == vectors().schema
-    assert found(lake, "a") == {}
-    assert not (lake.root / "cache").exists()
-
-
-def test_a_vector_that_two_runs_computed_counts_once(lake: Lake) -> None:
-    lake.keep_vectors("gpt2", vectors(a=[1.0], b=[2.0]))
-    lake.keep_vectors("gpt2", vectors(b=[2.0], c=[3.0]))
-
-    assert lake.find_vectors("gpt2", asked("b")).height == 1
-    assert found(lake, "a", "b", "c") == {"a": [1.0], "b": [2.0], "c": [3.0]}
-
-
-def test_the_same_vectors_twice_are_one_file(lake: Lake) -> None:
-    lake.keep_vectors("gpt2", vectors(a=[1.0], b=[2.0]))
-    lake.keep_vectors("gpt2", vectors(b=[2.0], a=[1.0]))
-
-    assert len(list((lake.root / "cache" / "embeddings" / "gpt2").iterdir())) == 1
-
-
-def test_writers_at_the_same_time_do_no_harm(lake: Lake) -> None:
-    def write(own: str) -> None:
-        for number in range(20):
-            lake.keep_vectors("gpt2", vectors(**{f"{own}{number}": [1.0], f"both{number}": [2.0]}))
-
-    writers = [threading.Thread(target=write, args=(own,)) for own in ("first", "second")]
-    for writer in writers:
-        writer.start()
-    for writer in writers:
-        writer.join()
-
-    keys = [f"{own}{number}" for own in ("first", "second", "both") for number in range(20)]
-    assert set(found(lake, *keys)) == set(keys)
-
-
-@pytest.mark.parametrize("kind", ["garbage", "torn", "other columns", "other types"])
-def test_a_broken_part_of_the_cache_is_an_error_and_deleting_it_mends_it(lake: Lake, kind: str) -> None:
-    lake.keep_vectors("gpt2", vectors(a=[1.0]))
-    (part,) = (lake.root / "cache" / "embeddings" / "gpt2").iterdir()
-    contents: dict[str, Any] = {"other columns": {"key": ["a"]}, "other types": {"key": ["a"], "vector": [[1]]}}
-    if kind in contents:
-        with part.open("wb") as file:
-            pl.DataFrame(contents[kind]).write_parquet(file)
-    else:
-        part.write_bytes(b"garbage" if kind == "garbage" else part.read_bytes()[:-9])
-    lake.keep_vectors("gpt2", vectors(b=[2.0]))
-
-    with pytest.raises(CorruptFile) as corrupt:
-        found(lake, "b")
-
-    assert corrupt.value.where == str(part)
-    assert corrupt.value.fix == "delete that file: what it held is computed again"
-    part.unlink()
-    assert found(lake, "a", "b") == {"b": [2.0]}
 
 
 def test_the_manifest_is_plain_json_for_other_tools(lake: Lake) -> None:

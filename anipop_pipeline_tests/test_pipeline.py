@@ -12,6 +12,7 @@ import pytest
 from anipop_pipeline import assets, resources
 from anipop_pipeline.lake import REPORTS, reason_absent
 from anipop_pipeline.stages.tables import SCHEMAS
+from anipop_pipeline.vectors import VectorStore
 
 from .whole_graph import NAMES, SMALL_AS_TOML, copied, failure, materialise, opened
 
@@ -52,7 +53,46 @@ def test_a_second_run_asks_the_site_for_nothing_and_computes_no_vector(lake: Pat
     said = {name: result.asset_materializations_for_node(name)[0].metadata for name in ("anime_pages", "portraits")}
     assert said["anime_pages"]["asked"].value == 0
     assert said["portraits"]["asked"].value == 0
-    assert result.asset_materializations_for_node("synopsis_embeddings")[0].metadata["computed"].value == 0
+    vectors = result.asset_materializations_for_node("synopsis_embeddings")[0].metadata
+    assert {name: vectors[f"{name}/computed"].value for name in ("pooled", "published", "literal")} == {
+        "pooled": 0, "published": 0, "literal": 0,
+    }  # fmt: skip
+
+
+def test_embeddings_have_every_pooling_and_say_where_their_vectors_are_kept(lake: Path) -> None:
+    here = opened(lake)
+
+    poolings = {
+        name: set(here.load_table(f"{name}_embeddings")["pooling"])
+        for name in ("synopsis", "description", "portrait", "poster")
+    }
+    shelves = {shelf for name in poolings for shelf in here.manifest(f"{name}_embeddings").notes["shelves"]}
+
+    paper = {"published", "literal"}
+    assert poolings == {
+        "synopsis": {"pooled"} | paper,
+        "description": {"pooled", "max", "joined"} | paper,
+        "portrait": {"pooled", "max", "joined", "published", "pixels"},
+        "poster": {"pooled"},
+    }
+    kept = {shelf.name: shelf for shelf in VectorStore(here).info()}
+    assert shelves == set(kept)
+    assert {shelf.about["modality"] for shelf in kept.values()} == {"text", "image"}
+    assert all(shelf.vectors and not shelf.journaled for shelf in kept.values())
+
+
+def test_a_character_of_several_anime_is_embedded_once(lake: Path) -> None:
+    here = opened(lake)
+    roles, characters = here.load_table("corpus_roles"), here.load_table("corpus_characters")
+    played = roles.join(characters.filter(pl.col("description").is_not_null()), on="character_id")
+
+    alone = here.load_table("description_embeddings").filter(pl.col("pooling") == "pooled")
+
+    assert alone["items"].sum() == played.height > played["description"].n_unique()
+    kept = [s for s in VectorStore(here).info() if s.about["modality"] == "text" and s.about["pooling"] == "mean"]
+    joined = played.sort("anime_id", "position", "character_id").group_by("anime_id", maintain_order=True)
+    texts = set(played["description"]) | set(joined.agg(pl.col("description").str.join(" "))["description"])
+    assert len(texts) in {shelf.vectors for shelf in kept}
 
 
 def test_manifests_say_how_complete_each_crawl_step_was(lake: Path) -> None:
@@ -206,7 +246,7 @@ def test_a_model_that_does_not_exist_is_an_error_and_nothing_in_the_lake_changes
     said = failure(materialise(tmp_path, "synopsis_embeddings", dials=wanted, expect=False), "synopsis_embeddings")
 
     assert "'nobody/no-such-model' cannot be loaded" in said
-    assert "name a model id that exists" in said
+    assert "bring the model into the cache; or name a folder" in said
     assert opened(tmp_path).manifest("synopsis_embeddings") == before
 
 
@@ -251,7 +291,7 @@ def test_the_report_is_one_file_that_says_what_it_is(lake: Path) -> None:
 def test_no_file_of_the_lake_is_a_pickle(lake: Path) -> None:
     endings = {path.suffix for path in lake.rglob("*") if path.is_file()}
 
-    assert endings <= {".parquet", ".json", ".gz", ".html", ".md", ".png", ".safetensors", ".skops", ".lock"}
+    assert endings <= {".parquet", ".json", ".gz", ".html", ".md", ".png", ".npy", ".safetensors", ".skops", ".lock"}
 
 
 def test_groups_and_rooms_of_the_lake_agree() -> None:

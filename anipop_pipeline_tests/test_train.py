@@ -14,7 +14,8 @@ from anipop_pipeline.config import TrainConfig
 from anipop_pipeline.errors import LaterTier, SettingError
 from anipop_pipeline.stages import cluster, labels, train
 from anipop_pipeline.stages.experiments import EXPERIMENTS, PITCHES, Experiment
-from anipop_pipeline.stages.tables.features import TabularFeatures
+from anipop_pipeline.stages.pictures import ImageTable
+from anipop_pipeline.stages.tables.features import ImageRejects, PosterImages, TabularFeatures
 from anipop_pipeline.stages.train import Material, Outcome, Settings
 from anipop_pipeline.stages.train.material import columns, transformer
 from anipop_pipeline.stages.train.neural import validation_rows
@@ -23,7 +24,7 @@ SETTINGS = Settings(seed=42, epochs=2, cheap_repeats=3)
 CLASSIC = ("mean", "length", "credit", "tfidf_ridge", "pitch", "tabular")
 GOOD = ("sea", "moon", "sword", "king")
 PLAIN = tuple(f"{first}{last}" for first in ("ba", "ko", "mi", "ru", "te") for last in ("na", "shi", "ra", "lo", "den"))
-POOLINGS = {"synopsis": "mean", "descriptions": "mean", "portraits": "pooled", "poster": "pooled"}
+EMBEDDED = ("synopsis", "descriptions", "portraits", "poster")
 WIDTH = 12
 
 
@@ -37,7 +38,7 @@ class World:
     labels: pl.DataFrame
     splits: pl.DataFrame
     embeddings: Mapping[str, pl.DataFrame]
-    pictures: Mapping[int, np.ndarray]
+    pictures: ImageTable
 
 
 def world(rows: int = 120, *, folds: int = 2, repeats: int = 3, seed: int = 5) -> World:
@@ -67,8 +68,23 @@ def world(rows: int = 120, *, folds: int = 2, repeats: int = 3, seed: int = 5) -
         splits=cluster.splits(
             titles, clusters, seed=1, test_share=0.2, repeats=repeats, folds=folds, temporal_share=0.2
         ),
-        embeddings={name: vectors(chance, merit, pooling) for name, pooling in POOLINGS.items()},
-        pictures={one: np.full((3, 16, 16), chance.randrange(256), dtype=np.uint8) for one in ids},
+        embeddings={name: vectors(chance, merit) for name in EMBEDDED},
+        pictures=painted({one: np.full((3, 16, 16), chance.randrange(256)) for one in ids}),
+    )
+
+
+def painted(small: Mapping[int, np.ndarray]) -> ImageTable:
+    """Return small pictures whose rows in the array follow another order than ids do."""
+    order = Random(4).sample(sorted(small), len(small))
+    pixels = np.array([small[one] for one in order], dtype=np.uint8).reshape(-1, 3, 16, 16)
+    table = pl.DataFrame({"anime_id": order, "place": range(len(order))}, schema=PosterImages.create_empty().schema)
+    return ImageTable(table.sort("anime_id"), pixels, ImageRejects.create_empty())
+
+
+def shown(here: World, *ids: int) -> World:
+    """Return a world in which only some anime have a picture."""
+    return replace(
+        here, pictures=here.pictures._replace(table=here.pictures.table.filter(pl.col("anime_id").is_in(ids)))
     )
 
 
@@ -105,11 +121,11 @@ def tabular(chance: Random, merit: list[int]) -> pl.DataFrame:
     return TabularFeatures.validate(pl.DataFrame(told, schema=TabularFeatures.create_empty().schema))
 
 
-def vectors(chance: Random, merit: list[int], pooling: str) -> pl.DataFrame:
+def vectors(chance: Random, merit: list[int]) -> pl.DataFrame:
     rows = [
         (one, name, 1, [many + chance.gauss(0, 0.2), *(chance.gauss(0, 1) for _ in range(WIDTH - 1))])
         for one, many in enumerate(merit, start=1)
-        for name in (pooling, "pixels")
+        for name in ("pooled", "pixels")
     ]
     return pl.DataFrame(rows, schema=["anime_id", "pooling", "items", "vector"], orient="row")
 
@@ -199,17 +215,37 @@ def test_material_is_aligned_by_id_whatever_the_order_of_the_tables(here: World)
 
 
 def test_rows_without_a_picture_are_left_out_where_pictures_are_an_input(here: World) -> None:
-    few = replace(here, pictures={one: here.pictures[one] for one in (7, 3)})
-
-    found = seen(EXPERIMENTS["hybrid"], few)
+    found = seen(EXPERIMENTS["hybrid"], shown(here, 7, 3))
 
     assert found.rows["anime_id"].to_list() == [3, 7]
+    assert "place" not in found.rows.columns
     assert found.pictures is not None
-    np.testing.assert_array_equal(found.pictures[0], here.pictures[3])
+    assert found.pictures.rows.tolist() == [place_of(here, 3), place_of(here, 7)]
 
 
 def test_no_picture_at_all_gives_no_predictions_and_no_error(here: World) -> None:
-    assert ran("hybrid", replace(here, pictures={})).predictions.height == 0
+    assert ran("hybrid", shown(here)).predictions.height == 0
+
+
+def place_of(here: World, anime_id: int) -> int:
+    place: int = here.pictures.table.filter(pl.col("anime_id") == anime_id)["place"].item()
+    return place
+
+
+def test_every_anime_keeps_its_own_picture_however_often_rows_are_taken(here: World) -> None:
+    taken = seen(EXPERIMENTS["hybrid"], here).take(np.array([9, 4, 40, 7])).take(np.array([2, 0]))
+
+    assert taken.rows["anime_id"].to_list() == [41, 10]
+    assert taken.pictures is not None
+    assert taken.pictures.pixels is here.pictures.pixels  # nothing was copied
+    own = here.pictures.pixels[[place_of(here, 41), place_of(here, 10)]]
+    np.testing.assert_array_equal(taken.pictures[np.array([0, 1])], own)
+
+
+def test_the_order_of_the_table_of_pictures_changes_nothing(here: World) -> None:
+    mixed = here.pictures._replace(table=here.pictures.table.sample(fraction=1, shuffle=True, seed=3))
+
+    assert once("hybrid", replace(here, pictures=mixed)) == once("hybrid", here)
 
 
 def test_taking_rows_takes_texts_vectors_and_pictures_together(here: World) -> None:
@@ -355,7 +391,7 @@ def test_an_answer_stays_within_what_train_has_seen(here: World) -> None:
     assert max(answers) <= seen_scores.max()
 
 
-@pytest.mark.parametrize("name", [*CLASSIC, "synopsis", "traditional"])
+@pytest.mark.parametrize("name", [*CLASSIC, "synopsis", "traditional", "hybrid"])
 def test_the_same_seed_says_the_same(name: str, here: World) -> None:
     assert once(name, here) == once(name, here)
 
@@ -485,6 +521,40 @@ def test_nobody_predicts_labels_that_were_shuffled_by_cluster(name: str, large: 
 @pytest.mark.parametrize(("name", "at_least"), [("tfidf_ridge", 0.5), ("tabular", 0.5), ("synopsis", 0.7)])
 def test_the_same_recipes_find_what_was_planted(name: str, at_least: float, large: World) -> None:
     assert grouped_r2(name, large) > at_least
+
+
+def coloured(here: World) -> World:
+    """Return a world whose score is told by nothing but the colour of the picture, below a lot of noise."""
+    chance = np.random.default_rng(8)
+    scores = dict(here.labels.select("anime_id", "score").iter_rows())
+    mixed = {one: chance.uniform(-1, 1) for one in scores}
+    colours = {one: np.array([128 + 60 * red, 128, 128 - 60 * red]) for one, red in mixed.items()}
+    noise = {one: chance.normal(0, 30, (3, 16, 16)) for one in scores}
+    pixels = {one: (colours[one][:, None, None] + noise[one]).clip(0, 255) for one in scores}
+    said = here.labels.with_columns(score=pl.Series([6 + 1.5 * mixed[one] for one in scores]))
+    return replace(here, labels=said, pictures=painted(pixels))
+
+
+@pytest.mark.parametrize("augment", [True, False])
+def test_what_pictures_tell_is_found_also_when_they_are_shown_otherwise_each_time(augment: bool, large: World) -> None:
+    here, options = coloured(large), {**EXPERIMENTS["hybrid"].options, "augment": augment}
+
+    rows = ran("hybrid", here, replace(SETTINGS, epochs=12), labels=("score",), splits=("published",), options=options)
+
+    joined = rows.predictions.join(here.labels, on="anime_id", validate="1:1")
+    assert 1 - ((joined["predicted"] - joined["score"]) ** 2).mean() / float(joined["score"].var(ddof=0)) > 0.5
+
+
+def test_pictures_are_shown_otherwise_each_time_unless_it_is_switched_off(here: World) -> None:
+    plain = {**EXPERIMENTS["hybrid"].options, "augment": False}
+
+    with_it, without = (
+        said(ran("hybrid", here, labels=("score",), splits=("published",), **changes))
+        for changes in ({}, {"options": plain})
+    )
+
+    assert with_it.keys() == without.keys()
+    assert with_it != without
 
 
 # Which label, and how much a row counts

@@ -4,18 +4,19 @@ Belongs here: which tables an experiment's declared inputs come from. Does not: 
 (experiments).
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 import dagster as dg
-import numpy as np
 import polars as pl
 
 from anipop_pipeline.assets.absence import asset
 from anipop_pipeline.assets.news import shown
 from anipop_pipeline.config import TrainConfig
 from anipop_pipeline.lake import Folder, reason_absent
-from anipop_pipeline.stages import embed, features, labels, train
+from anipop_pipeline.stages import features, labels, train
 from anipop_pipeline.stages.experiments import EXPERIMENTS, Experiment
+from anipop_pipeline.stages.pictures import ImageTable
 
 ALWAYS = ("corpus_anime", "tabular_features", "clusters", "splits")
 TEXTS_OF_CHARACTERS = ("corpus_roles", "corpus_characters")
@@ -25,6 +26,7 @@ EMBEDDINGS = {
     "portraits": "portrait_embeddings",
     "poster": "poster_embeddings",
 }
+PICTURES = "poster_images"
 
 
 def upstream(experiment: Experiment) -> list[str]:
@@ -40,11 +42,11 @@ def upstream(experiment: Experiment) -> list[str]:
         *ALWAYS,
         *(TEXTS_OF_CHARACTERS if reads_descriptions else ()),
         *(EMBEDDINGS[source] for source in sorted(sources)),
-        *(("posters",) if experiment.options.get("pictures") else ()),
+        *((PICTURES,) if experiment.options.get("pictures") else ()),
     ]
 
 
-def material(experiment: Experiment, inputs: dict[str, pl.DataFrame], side: int) -> train.Material:
+def material(experiment: Experiment, inputs: Mapping[str, Any]) -> train.Material:
     """Return what an experiment may look at, from the assets that it stands on."""
     described = inputs.get("corpus_characters")
     joined = pl.DataFrame(schema={"anime_id": pl.Int64, "descriptions": pl.String})
@@ -56,25 +58,22 @@ def material(experiment: Experiment, inputs: dict[str, pl.DataFrame], side: int)
         tabular=inputs["tabular_features"],
         clusters=inputs["clusters"],
         embeddings={source: inputs[name] for source, name in EMBEDDINGS.items() if name in inputs},
-        pictures=_shrunk(inputs["posters"], inputs["corpus_anime"], side) if "posters" in inputs else None,
+        pictures=_pictures(inputs[PICTURES]) if PICTURES in inputs else None,
     )
 
 
-def _shrunk(posters: pl.DataFrame, corpus: pl.DataFrame, side: int) -> dict[int, np.ndarray]:
-    shown = posters.join(corpus, on="anime_id", how="semi").select("anime_id", "image")
-    return {anime_id: embed.shrunk(image, side) for anime_id, image in shown.iter_rows()}
+def _pictures(folder: Folder) -> ImageTable:
+    return ImageTable(folder.table(), folder.array("pixels"), folder.table("rejects"))
 
 
 def _model(experiment: Experiment) -> dg.AssetsDefinition:
     """Return the asset of one experiment."""
 
-    def fit(
-        context: dg.AssetExecutionContext, config: TrainConfig, **inputs: pl.DataFrame
-    ) -> dg.MaterializeResult[Folder]:
+    def fit(context: dg.AssetExecutionContext, config: TrainConfig, **inputs: Any) -> dg.MaterializeResult[Folder]:
         settings = train.Settings(
             config.seed, config.epochs, config.cheap_repeats, tuple(config.labels), config.weigh_by_votes
         )
-        known = material(experiment, inputs, config.picture_side)
+        known = material(experiment, inputs)
         if known.rows.is_empty():
             return dg.MaterializeResult(value=Folder(absent="no kept anime has a poster"))
         outcome = train.run(
@@ -95,7 +94,9 @@ def _model(experiment: Experiment) -> dg.AssetsDefinition:
         name=f"model_{experiment.name}",
         kinds=("torch",) if experiment.recipe == "network" else ("scikitlearn",),
         description=f"One row for each prediction. {experiment.what}",
-        ins={name: dg.AssetIn() for name in upstream(experiment)},
+        ins={
+            name: dg.AssetIn(dagster_type=Folder) if name == PICTURES else dg.AssetIn() for name in upstream(experiment)
+        },
         spare=TEXTS_OF_CHARACTERS if "descriptions" in experiment.spare else (),
         tags={"tier": experiment.tier},
     )(fit)

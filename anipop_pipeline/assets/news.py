@@ -9,8 +9,10 @@ from collections.abc import Callable
 import dagster as dg
 
 from anipop_pipeline.crawling import Brought, Figures, Progress
+from anipop_pipeline.stages.embed import speed
 
 SECONDS_BETWEEN = 5.0
+BAR = 20
 
 
 def shown(context: dg.AssetExecutionContext, what: str) -> Callable[[int, int | None], None]:
@@ -23,6 +25,12 @@ def shown(context: dg.AssetExecutionContext, what: str) -> Callable[[int, int | 
             tell(lambda: f"{done} of {total}, about {_span(left)} left")
 
     return show
+
+
+def embedding_shown(context: dg.AssetExecutionContext, name: str, units: str) -> Callable[[speed.Figures], None]:
+    """Return a progress that says how far an encoder is, with its pace."""
+    tell = _every_few_seconds(context, name)
+    return lambda figures: tell(lambda: embedded(figures, units))
 
 
 def crawl_shown(context: dg.AssetExecutionContext, what: str) -> Progress:
@@ -75,6 +83,24 @@ def told(figures: Figures) -> str:
     parts += [f"{count:,} {name}" for name, count in figures.told().items() if count and name != "requests"]
     if figures.seconds_left is not None:
         parts.append(f"about {_span(figures.seconds_left)} left")
+    return ", ".join(parts)
+
+
+def embedded(figures: speed.Figures, units: str) -> str:
+    """Return how far an encoder is, on one line; long inputs go first, so it ends sooner than it says.
+
+    >>> embedded(speed.Figures(asked=900, unique=800, cached=300, computed=125, tokens=10_000, seconds=10.0), "texts")
+    '[#####---------------] 125 of 500 texts, 300 were here, 12.5/s, 1,000 tokens/s, about 30 s left'
+    """
+    wanted = figures.unique - figures.cached
+    done = figures.computed + figures.rejected
+    full = int(BAR * done / wanted) if wanted else BAR
+    parts = [f"[{'#' * full}{'-' * (BAR - full)}] {done:,} of {wanted:,} {units}"]
+    parts += [f"{figures.cached:,} were here"] if figures.cached else []
+    if figures.seconds and figures.computed:
+        parts.append(f"{figures.computed / figures.seconds:.1f}/s")
+        parts += [f"{figures.tokens / figures.seconds:,.0f} tokens/s"] if figures.tokens else []
+        parts.append(f"about {_span((wanted - done) * figures.seconds / figures.computed)} left")
     return ", ".join(parts)
 
 

@@ -91,7 +91,7 @@ def audit(
     told = {baseline: _answers(inputs[f"model_{baseline}"], tested, name) for baseline in BASELINES}
     known = {baseline: answers for baseline, answers in told.items() if np.isfinite(answers).all()}  # on the score
     table = audits.audit(
-        audits.Rows(material(audits.AUDITED, inputs, config.picture_side), rows["score"].to_numpy(), is_test),
+        audits.Rows(material(audits.AUDITED, inputs), rows["score"].to_numpy(), is_test),
         config.seed,
         config.audit_epochs,
         known,

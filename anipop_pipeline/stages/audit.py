@@ -59,9 +59,9 @@ AUDITED = Experiment(
     options={
         "vectors": {
             "synopsis:published": ("synopsis", "published"),
-            "synopsis:mean": ("synopsis", "mean"),
+            "synopsis:pooled": ("synopsis", "pooled"),
             "descriptions:published": ("descriptions", "published"),
-            "descriptions:mean": ("descriptions", "mean"),
+            "descriptions:pooled": ("descriptions", "pooled"),
             "portraits:published": ("portraits", "published"),
             "portraits:pooled": ("portraits", "pooled"),
             "pixels": ("portraits", "pixels"),
@@ -107,14 +107,14 @@ RECIPES = [
         epochs=30,
         alone=("batch_softmax", "tfidf_for_each_batch", "own_ranges", "published_rate", *TRAINING),
     ),
-    Published("synopsis", {"synopsis": ("synopsis:published", "synopsis:mean")}, "text", Quirks()),
-    Published("descriptions", {"descriptions": ("descriptions:published", "descriptions:mean")}, "text", Quirks()),
+    Published("synopsis", {"synopsis": ("synopsis:published", "synopsis:pooled")}, "text", Quirks()),
+    Published("descriptions", {"descriptions": ("descriptions:published", "descriptions:pooled")}, "text", Quirks()),
     Published("portraits", {"portraits": ("portraits:published", "portraits:pooled")}, "portraits", Quirks()),
     Published(
         "full",
         {
-            "synopsis": ("synopsis:published", "synopsis:mean"),
-            "descriptions": ("descriptions:published", "descriptions:mean"),
+            "synopsis": ("synopsis:published", "synopsis:pooled"),
+            "descriptions": ("descriptions:published", "descriptions:pooled"),
             "portraits": ("portraits:published", "portraits:pooled"),
         },
         "full",

@@ -144,7 +144,7 @@ _ALL = [
         "network",
         ("synopsis",),
         paper_row="synopsis",
-        options={"vectors": {"synopsis": ("synopsis", "mean")}, "head": "published"},
+        options={"vectors": {"synopsis": ("synopsis", "pooled")}, "head": "published"},
     ),
     Experiment(
         "descriptions",
@@ -153,7 +153,7 @@ _ALL = [
         "network",
         ("descriptions",),
         paper_row="descriptions",
-        options={"vectors": {"descriptions": ("descriptions", "mean")}, "head": "published"},
+        options={"vectors": {"descriptions": ("descriptions", "pooled")}, "head": "published"},
     ),
     Experiment(
         "portraits",
@@ -181,8 +181,8 @@ _ALL = [
         paper_row="full",
         options={
             "vectors": {
-                "synopsis": ("synopsis", "mean"),
-                "descriptions": ("descriptions", "mean"),
+                "synopsis": ("synopsis", "pooled"),
+                "descriptions": ("descriptions", "pooled"),
                 "portraits": ("portraits", "pooled"),
             },
             "characters": ("descriptions", "portraits"),
@@ -196,7 +196,7 @@ _ALL = [
         "network",
         ("synopsis", "descriptions"),
         options={
-            "vectors": {"synopsis": ("synopsis", "mean"), "descriptions": ("descriptions", "mean")},
+            "vectors": {"synopsis": ("synopsis", "pooled"), "descriptions": ("descriptions", "pooled")},
             "characters": ("descriptions",),
             "head": "published",
         },
@@ -221,7 +221,7 @@ _ALL = [
         "network",
         ("source", "episodes", "type", "genres", "studios", "poster"),
         paper_row="hybrid",
-        options={"table": True, "pictures": True, "head": "hybrid"},
+        options={"table": True, "pictures": True, "augment": True, "head": "hybrid"},
     ),
 ]
 

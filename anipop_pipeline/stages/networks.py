@@ -15,6 +15,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from anipop_pipeline.stages.pictures import PictureRows
+
+Inputs = Mapping[str, np.ndarray | PictureRows]
+
 # Paper A, Table 6: the final regressor, as in the authors' code: without the table's last layer of 3, relu from 96 on
 # where the paper says tanh, and with the dropout before it switched off.
 PUBLISHED_HEAD = (768, 384, 192, 96, 48, 24, 12, 6)
@@ -23,6 +27,8 @@ PUBLISHED_BRANCH = (768, 768)  # Paper A, Table 4: the character MLP, whose last
 TRADITIONAL_HEAD = (1000, 500, 250, 100)  # Paper A, Table 5; tanh throughout
 FIRST_DRAWS = 20  # of first weights, until one lets the inputs through
 FAINT = 0.05  # what is left of the last layer's first weights: few rows cannot unlearn a loud start
+FARTHEST = 8  # a picture moves by at most this part of its side
+LIGHT = (0.8, 1.2)  # brightness and contrast stay within a fifth
 
 
 @dataclass(frozen=True)
@@ -49,6 +55,7 @@ class Schedule:
     shuffle: bool = True
     decay: float = 1e-2
     keep_best: bool = True  # else the last epoch is kept, and there need not be validation rows
+    augment: bool = False  # show pictures a little different each time; never when predicting
 
 
 @dataclass
@@ -58,14 +65,13 @@ class Trained:
     network: nn.Module
     history: list[tuple[int, float, float]] = field(default_factory=list)
 
-    def predict(self, inputs: Mapping[str, np.ndarray], batch: int) -> np.ndarray:
-        """Return the network's answers, batch by batch."""
+    def predict(self, inputs: Inputs, batch: int, rows: np.ndarray | None = None) -> np.ndarray:
+        """Return the network's answers for all rows or for those asked, batch by batch."""
         self.network.eval()
+        asked = np.arange(len(next(iter(inputs.values())))) if rows is None else rows
         with torch.inference_mode():
-            rows = len(next(iter(inputs.values())))
             answers = [
-                self.network(_tensors(inputs, np.arange(start, min(start + batch, rows))))
-                for start in range(0, rows, batch)
+                self.network(_tensors(inputs, asked[start : start + batch])) for start in range(0, len(asked), batch)
             ]
         return np.asarray(torch.cat([torch.empty(0), *answers]).numpy(), dtype=np.float64)
 
@@ -83,6 +89,29 @@ class Pictures(nn.Module):
     def forward(self, pixels: Tensor) -> Tensor:
         """Return one vector for each picture."""
         return cast("Tensor", self.layers(pixels / 255.0))
+
+
+def augmented(pixels: Tensor, chance: torch.Generator) -> Tensor:
+    """Return pictures as they might have been as well: mirrored, moved, lighter or darker, flatter or harsher.
+
+    A gap that moving leaves is filled with the edge, and each picture has a fate of its own.
+    """
+    count, colours, height, width = pixels.shape
+
+    def moves(side: int) -> Tensor:
+        farthest = side // FARTHEST
+        return torch.randint(-farthest, farthest + 1, (count, 1), generator=chance)
+
+    def factors() -> Tensor:
+        return torch.empty(count, 1, 1, 1).uniform_(*LIGHT, generator=chance)
+
+    mirrored = torch.rand(count, 1, generator=chance) < 0.5
+    across = torch.where(mirrored, torch.arange(width).flip(0), torch.arange(width))
+    columns = (across + moves(width)).clamp(0, width - 1)[:, None, None, :]
+    rows = (torch.arange(height) + moves(height)).clamp(0, height - 1)[:, None, :, None]
+    moved = pixels[torch.arange(count)[:, None, None, None], torch.arange(colours)[:, None, None], rows, columns]
+    middle = moved.mean((1, 2, 3), keepdim=True)
+    return (((moved - middle) * factors() + middle) * factors()).clamp(0, 255)
 
 
 class Regressor(nn.Module):
@@ -129,7 +158,7 @@ def _head(width: int, design: Design) -> nn.Module:
 def train(
     design: Design,
     schedule: Schedule,
-    inputs: Mapping[str, np.ndarray],
+    inputs: Inputs,
     label: np.ndarray,
     validation: np.ndarray,
     seed: int,
@@ -164,17 +193,17 @@ def one_thread() -> Iterator[None]:
         torch.set_num_threads(threads)
 
 
-def _awake(design: Design, inputs: Mapping[str, np.ndarray], rows: np.ndarray, *, draws: int) -> Regressor:
+def _awake(design: Design, inputs: Inputs, rows: np.ndarray, *, draws: int) -> Regressor:
     """Return a fresh network whose answers differ from row to row, if one comes within `draws`.
 
     The published head ends in few relu units. About one draw in thirty leaves all of them silent for every input: such
     a network has no gradient and answers the same for ever, so it is drawn again.
     """
     widths = {name: int(values.shape[1]) for name, values in inputs.items()}
-    some = {name: values[rows][:64] for name, values in inputs.items()}
+    some = np.flatnonzero(rows)[:64]
     for _ in range(draws):
         network = Regressor(design, widths)
-        if np.ptp(Trained(network).predict(some, 64)) > 0:
+        if np.ptp(Trained(network).predict(inputs, 64, some)) > 0:
             break
     return network
 
@@ -182,7 +211,7 @@ def _awake(design: Design, inputs: Mapping[str, np.ndarray], rows: np.ndarray, *
 def _fit(
     network: Regressor,
     schedule: Schedule,
-    inputs: Mapping[str, np.ndarray],
+    inputs: Inputs,
     label: np.ndarray,
     validation: np.ndarray,
     seed: int,
@@ -193,7 +222,7 @@ def _fit(
     inside, outside = np.flatnonzero(~validation), np.flatnonzero(validation)
     steps = schedule.epochs * -(-len(inside) // schedule.batch)
     slope = torch.optim.lr_scheduler.LinearLR(optimiser, start_factor=1.0, end_factor=0.0, total_iters=steps)
-    order = np.random.default_rng(seed)
+    order, chance = np.random.default_rng(seed), torch.Generator().manual_seed(seed)
     trained = Trained(network)
     best, best_state, waited = float("inf"), None, 0
     for epoch in range(1, schedule.epochs + 1):
@@ -201,7 +230,10 @@ def _fit(
         losses = []
         for rows in _batches(inside, schedule, order):
             optimiser.zero_grad()
-            loss = nn.functional.mse_loss(network(_tensors(inputs, rows)), _label(label, rows))
+            shown = _tensors(inputs, rows)
+            if schedule.augment:
+                shown["pictures"] = augmented(shown["pictures"], chance)
+            loss = nn.functional.mse_loss(network(shown), _label(label, rows))
             loss.backward()  # type: ignore[no-untyped-call]  # torch leaves backward unannotated
             nn.utils.clip_grad_norm_(network.parameters(), 1.0)
             optimiser.step()
@@ -227,16 +259,14 @@ def _batches(rows: np.ndarray, schedule: Schedule, order: np.random.Generator) -
     yield from (shuffled[start : start + schedule.batch] for start in range(0, len(rows), schedule.batch))
 
 
-def _error(
-    trained: Trained, inputs: Mapping[str, np.ndarray], label: np.ndarray, rows: np.ndarray, batch: int
-) -> float:
+def _error(trained: Trained, inputs: Inputs, label: np.ndarray, rows: np.ndarray, batch: int) -> float:
     if not len(rows):
         return float("nan")
-    answers = trained.predict({name: values[rows] for name, values in inputs.items()}, batch)
+    answers = trained.predict(inputs, batch, rows)
     return float(np.mean((answers - label[rows]) ** 2))
 
 
-def _tensors(inputs: Mapping[str, np.ndarray], rows: np.ndarray) -> dict[str, Tensor]:
+def _tensors(inputs: Inputs, rows: np.ndarray) -> dict[str, Tensor]:
     return {name: torch.from_numpy(np.ascontiguousarray(values[rows])).float() for name, values in inputs.items()}
 
 

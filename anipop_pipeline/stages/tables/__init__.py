@@ -30,6 +30,7 @@ SCHEMAS: dict[str, type[dy.Schema]] = {
     "imported_split": split.ImportedSplit,
     "split_statistics": corpus.Statistics,
     "tabular_features": features.TabularFeatures,
+    "poster_images": features.PosterImages,
     "synopsis_embeddings": features.Embeddings,
     "description_embeddings": features.Embeddings,
     "portrait_embeddings": features.Embeddings,

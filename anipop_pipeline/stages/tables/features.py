@@ -4,6 +4,7 @@ Belongs here: feature columns and their tier of availability. Does not: how a fe
 """
 
 import dataframely as dy
+import polars as pl
 
 TIERS = ["concept", "greenlight", "announcement", "release"]
 
@@ -80,6 +81,35 @@ class Embeddings(dy.Schema):
     """One row for each anime and pooling: the vector that an encoder gives its text or pictures."""
 
     anime_id = dy.Int64(primary_key=True, min=1)
-    pooling = dy.String(primary_key=True, description="how many states become one vector; `published` is the paper's")
+    pooling = dy.String(
+        primary_key=True, description="`pooled` is the encoder's own; `published`, `literal`: the paper's"
+    )
     items = dy.Int64(min=1, description="texts or pictures that went in")
     vector = dy.List(dy.Float32())
+
+
+class EmbeddingRejects(dy.Schema):
+    """One row for each text or picture that no encoder could read, and why."""
+
+    anime_id = dy.Int64(min=1)
+    pooling = dy.String(description="under which it was asked for")
+    reason = dy.String(min_length=1)
+
+
+class PosterImages(dy.Schema):
+    """One row for each anime that has a poster: its pixels lie, decoded and shrunk, in `pixels.npy` beside it."""
+
+    anime_id = dy.Int64(primary_key=True, min=1)
+    place = dy.Int64(min=0, description="row of the array: 3 colours x side x side, a byte each")
+
+    @dy.rule()
+    def place_is_its_own(cls) -> pl.Expr:  # noqa: N805 - dataframely's rules take the class
+        """Let no two anime share a picture's row."""
+        return pl.col("place").is_unique()
+
+
+class ImageRejects(dy.Schema):
+    """One row for each poster that cannot be decoded, and why."""
+
+    anime_id = dy.Int64(primary_key=True, min=1)
+    reason = dy.String(min_length=1)

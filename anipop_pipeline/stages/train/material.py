@@ -12,6 +12,7 @@ import polars as pl
 
 from anipop_pipeline.stages import embed, experiments
 from anipop_pipeline.stages.experiments import Experiment
+from anipop_pipeline.stages.pictures import ImageTable, PictureRows
 from anipop_pipeline.stages.tables.features import TabularFeatures
 
 TEXTS = ("title", "synopsis", "descriptions")
@@ -40,7 +41,7 @@ class Material:
 
     rows: pl.DataFrame  # anime_id, cluster_id, and the declared texts and table features
     vectors: Mapping[str, np.ndarray] = field(default_factory=dict)
-    pictures: np.ndarray | None = None
+    pictures: PictureRows | None = None
     weights: np.ndarray | None = None  # how much each row counts in training; None where all count alike
 
     def take(self, rows: np.ndarray) -> "Material":
@@ -48,7 +49,7 @@ class Material:
         return Material(
             self.rows[rows.tolist()],
             {name: values[rows] for name, values in self.vectors.items()},
-            None if self.pictures is None else self.pictures[rows],
+            None if self.pictures is None else self.pictures.take(rows),
             None if self.weights is None else self.weights[rows],
         )
 
@@ -72,7 +73,7 @@ def material(
     tabular: pl.DataFrame,
     clusters: pl.DataFrame,
     embeddings: Mapping[str, pl.DataFrame],
-    pictures: Mapping[int, np.ndarray] | None = None,
+    pictures: ImageTable | None = None,
 ) -> Material:
     """Return what an experiment declared, aligned by anime_id; a later tier than its own raises LaterTier."""
     experiments.check_ledger(experiment)
@@ -82,18 +83,16 @@ def material(
         clusters.select("anime_id", "cluster_id"), on="anime_id", how="inner", validate="1:1"
     )
     rows = everything.sort("anime_id").select("anime_id", "cluster_id", *columns)
+    shown = None
     if pictures is not None:
-        rows = rows.filter(pl.col("anime_id").is_in(list(pictures)))
+        rows = rows.join(pictures.table, on="anime_id", how="inner", validate="1:1", maintain_order="left")
+        shown = PictureRows(pictures.pixels, rows["place"].to_numpy())
+        rows = rows.drop("place")
     vectors = {
         name: embed.matrix(embeddings[source], pooling, rows["anime_id"])
         for name, (source, pooling) in experiment.options.get("vectors", {}).items()
     }
-    return Material(rows, vectors, None if pictures is None else _stacked(pictures, rows["anime_id"]))
-
-
-def _stacked(pictures: Mapping[int, np.ndarray], anime_ids: pl.Series) -> np.ndarray:
-    """Return pictures in the order of the ids."""
-    return np.stack([pictures[anime_id] for anime_id in anime_ids]) if len(anime_ids) else np.empty((0, 3, 1, 1))
+    return Material(rows, vectors, shown)
 
 
 def columns(rows: pl.DataFrame) -> pl.DataFrame:

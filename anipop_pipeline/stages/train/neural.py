@@ -12,7 +12,10 @@ import numpy as np
 
 from anipop_pipeline.stages import cluster
 from anipop_pipeline.stages.experiments import Experiment
+from anipop_pipeline.stages.pictures import PictureRows
 from anipop_pipeline.stages.train.material import WORD, Material, Settings, as_array, columns, scales, transformer
+
+Prepare = Callable[[Material], dict[str, np.ndarray | PictureRows]]
 
 
 @dataclass
@@ -20,7 +23,7 @@ class Neural:
     """A network with what turns material into its inputs, and the scale of its label."""
 
     trained: Any
-    prepare: Callable[[Material], dict[str, np.ndarray]]
+    prepare: Prepare
     low: float
     high: float
     batch: int
@@ -49,7 +52,8 @@ def fit_network(experiment: Experiment, train: Material, label: np.ndarray, sett
     validation = validation_rows(train, settings.seed)
     prepare = inputs(experiment, train.take(np.flatnonzero(~validation)))
     low, high = float(label.min()), float(label.max())
-    design, schedule = _design(experiment, networks), networks.Schedule(epochs=settings.epochs)
+    design = _design(experiment, networks)
+    schedule = networks.Schedule(epochs=settings.epochs, augment=experiment.options.get("augment", False))
     unit = (label - low) / (high - low if high > low else 1.0)
     trained = networks.train(design, schedule, prepare(train), unit, validation, settings.seed)
     return Neural(trained, prepare, low, high, 256, trained.history)
@@ -78,13 +82,13 @@ def _design(experiment: Experiment, networks: Any) -> Any:
     return networks.Design({"table": (64,), "pictures": ()}, (64,), 0)
 
 
-def inputs(experiment: Experiment, train: Material) -> Callable[[Material], dict[str, np.ndarray]]:
+def inputs(experiment: Experiment, train: Material) -> Prepare:
     """Return the step from material to a network's inputs, its scales and vocabularies fitted on train rows."""
     fitted = {name: scales(values) for name, values in train.vectors.items()}
     table = _fitted_table(train) if experiment.options.get("table") else None
     vocabularies = [fitted_words(train, name) for name in experiment.options.get("tfidf", ())]
 
-    def prepare(material: Material) -> dict[str, np.ndarray]:
+    def prepare(material: Material) -> dict[str, np.ndarray | PictureRows]:
         scaled = {name: _standard(values, *fitted[name]) for name, values in material.vectors.items()}
         if vocabularies:
             scaled = {"traditional": np.hstack([*(words(material) for words in vocabularies), *scaled.values()])}
@@ -94,9 +98,8 @@ def inputs(experiment: Experiment, train: Material) -> Callable[[Material], dict
             scaled = {**rest, "characters": np.hstack([scaled[name] for name in joined])}
         if table is not None:
             scaled["table"] = table(material)
-        if material.pictures is not None:
-            scaled["pictures"] = material.pictures
-        return scaled
+        pictures = {} if material.pictures is None else {"pictures": material.pictures}
+        return {**scaled, **pictures}
 
     return prepare
 
