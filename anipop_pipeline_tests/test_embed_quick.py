@@ -151,10 +151,31 @@ def test_a_pair_of_modules_that_is_more_than_a_layer_and_its_curve_stays_as_it_i
     given = torch.linspace(-1, 1, 16).view(2, 8)
     expected = model(given.bfloat16()).float()
 
-    made = quick.quicken(model, "cpu", "bfloat16")
+    made = quick.quicken(model, "cpu", "bfloat16", lambda model: model(given.bfloat16()))
 
     assert isinstance(made[0].activation, nn.GELU)
     np.testing.assert_allclose(made(given.bfloat16()).float().detach(), expected.detach(), atol=0.05)
+
+
+def test_a_layer_that_is_called_and_whose_weights_are_borrowed_too_stays_as_it_is() -> None:
+    import torch
+    from torch import nn
+
+    class Borrowing(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.inner = nn.Linear(8, 8)
+
+        def forward(self, states: Any) -> Any:
+            return self.inner(states) @ self.inner.weight
+
+    model = Borrowing().eval()
+    given = torch.linspace(-1, 1, 16).view(2, 8)
+
+    made = quick.quicken(model, "cpu", "bfloat16", lambda model: model(given.bfloat16()))
+
+    assert type(made.inner) is nn.Linear
+    assert made(given.bfloat16()).shape == (2, 8)
 
 
 # Attention
@@ -349,3 +370,38 @@ def test_a_compiled_model_has_the_same_vectors(texts_encoder: Encoder) -> None:
     found = vectors(through(given, replace(plan(texts_encoder, length=20), compiled=True)))
 
     assert off(found, plain_texts(texts_encoder, given, 20)) < FLOAT32
+
+
+# Real texts and posters
+
+
+def test_real_synopses_have_the_vectors_of_the_plain_loop(real: Path, tmp_path: Path) -> None:
+    import polars as pl
+    import torch
+    from transformers import GPT2Config, GPT2Model, GPT2TokenizerFast
+
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(1)
+        GPT2Model(GPT2Config(n_embd=32, n_layer=2, n_head=4)).save_pretrained(tmp_path)
+    GPT2TokenizerFast.from_pretrained(real / "tokenizer").save_pretrained(tmp_path)
+    encoder = encoders.choose("text", str(tmp_path))
+    told = pl.read_parquet(real / "tables" / "anime_2021.parquet")["synopsis"].drop_nulls()
+    given = told.filter(told.str.len_chars() > 0).head(400).to_list()
+
+    found = {
+        dtype: vectors(through(given, plan(encoder, length=128, dtype=dtype, at_once=1024, workers=2)))
+        for dtype in ("float32", "bfloat16")
+    }
+
+    expected = plain_texts(encoder, given, 128)
+    assert off(found["float32"], expected) < FLOAT32
+    assert off(found["bfloat16"], expected) < BFLOAT16
+
+
+def test_real_posters_have_the_vectors_of_the_plain_loop(real: Path, pictures_encoder: Encoder) -> None:
+    given = [path.read_bytes() for path in sorted((real / "posters").glob("*.jpg"))]
+
+    found = through(given, plan(pictures_encoder, length=0, at_once=8, workers=2))
+
+    assert not found.rejected
+    assert off(vectors(found), plain_pictures(pictures_encoder, given)) < FLOAT32

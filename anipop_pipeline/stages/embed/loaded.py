@@ -55,10 +55,14 @@ def text_model(encoder: Encoder, device: str, dtype: str, compiled: bool) -> Loa
 
     tokenizer, model = encoders.load_text(encoder, device)
     probe = torch.arange(SAMPLE_TOKENS, device=device).view(1, -1) % model.config.vocab_size
-    each = speed.flops(lambda: model(input_ids=probe)) / SAMPLE_TOKENS
+
+    def run(model: Any) -> Any:
+        return model(input_ids=probe).last_hidden_state
+
+    each = speed.flops(lambda: run(model)) / SAMPLE_TOKENS
     causal, accepts = _is_causal(model, device), _accepted(model)
     readable = attention.install(model) and causal and "position_ids" in accepts
-    quick = quicken(model, device, dtype)
+    quick = quicken(model, device, dtype, run)
     return Loaded(
         model=_compiled(quick, compiled),
         device=device,
@@ -81,9 +85,15 @@ def image_model(encoder: Encoder, device: str, dtype: str, compiled: bool) -> Lo
     processor, model = encoders.load_image(encoder, device)
     gray = encoders.pixels(processor, Image.new("RGB", SAMPLE_SIZE, (128, 128, 128)), encoder.preprocessing)
     probe = encoders.model_inputs(processor, torch.from_numpy(gray)[None].to(device))
-    each, accepts = speed.flops(lambda: model(**probe)), _accepted(model)
+
+    def run(model: Any) -> Any:
+        return model(
+            **{name: value.to(model.dtype) if value.is_floating_point() else value for name, value in probe.items()}
+        ).last_hidden_state
+
+    each, accepts = speed.flops(lambda: run(model)), _accepted(model)
     attention.install(model)
-    quick = quicken(model, device, dtype)
+    quick = quicken(model, device, dtype, run)
     return Loaded(
         model=_compiled(quick, compiled),
         device=device,

@@ -6,7 +6,7 @@ on the spot, and a pair that does not agree stays as it was.
 Belongs here: exchanging modules of a loaded model. Does not: loading it (encoders), running it (models.py).
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 # Names under which models of the hub keep a linear layer and what follows it at once, in the same parent.
@@ -16,17 +16,21 @@ CLOSE = 0.02  # of the length of what came out before: bfloat16 keeps eight bits
 ROWS_PACKED_FOR = 1024
 
 
-def quicken(model: Any, device: str, dtype: str) -> Any:
-    """Return the model in its dtype on its device, with its modules exchanged for faster ones that say the same."""
+def quicken(model: Any, device: str, dtype: str, run: Callable[[Any], Any]) -> Any:
+    """Return the model in its dtype on its device, with its modules exchanged for faster ones that say the same.
+
+    `run` is one pass through a model, and returns its states.
+    """
     import torch
 
     _fold_normalisation(model)
     model = model.to(device=device, dtype=getattr(torch, dtype))
     if any(isinstance(module, torch.nn.Conv2d) for module in model.modules()):
         model = model.to(memory_format=torch.channels_last)
-    _merge_curves(model, packs=device == "cpu" and dtype == "bfloat16" and can_pack())
-    if device == "cpu" and dtype == "bfloat16" and can_pack():
-        _pack(model)
+    packs = device == "cpu" and dtype == "bfloat16" and can_pack()
+    _merge_curves(model, packs=packs)
+    if packs:
+        _pack(model, run)
     return model
 
 
@@ -99,11 +103,38 @@ def _pairs(model: Any, names: tuple[tuple[str, str], ...]) -> Iterator[tuple[Any
                 break
 
 
-def _pack(model: Any) -> None:
-    for parent in list(model.modules()):
-        for name, child in list(parent.named_children()):
-            if _is_linear(child):
-                setattr(parent, name, packed(child, None))
+def _pack(model: Any, run: Callable[[Any], Any]) -> None:
+    """Exchange the linear layers that a pass calls; some models only borrow the weights of others."""
+    import torch
+
+    called: set[int] = set()
+    linear = [module for module in model.modules() if _is_linear(module)]
+    hooks = [module.register_forward_hook(lambda module, *_: called.add(id(module))) for module in linear]
+    with torch.inference_mode():
+        expected = run(model)
+    for hook in hooks:
+        hook.remove()
+    before = [
+        (parent, name, child)
+        for parent in list(model.modules())
+        for name, child in parent.named_children()
+        if id(child) in called
+    ]
+    for parent, name, child in before:
+        setattr(parent, name, packed(child, None))
+    if not _still_says(expected, model, run):
+        for parent, name, child in before:
+            setattr(parent, name, child)
+
+
+def _still_says(expected: Any, model: Any, run: Callable[[Any], Any]) -> bool:
+    import torch
+
+    try:
+        with torch.inference_mode():
+            return _alike(expected, run(model))
+    except RuntimeError:  # what it asks of a layer, a packed one does not have
+        return False
 
 
 def _is_linear(module: Any) -> bool:
