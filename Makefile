@@ -6,6 +6,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 export DAGSTER_HOME ?= $(CURDIR)/.dagster
 PYTEST := $(BIN)/python -m pytest
+SIDE_BY_SIDE := -n auto --maxprocesses 4 --dist loadfile
 
 .PHONY: run test test-slow check dev bench clean ci-deps
 
@@ -13,7 +14,7 @@ run: $(STAMP)  ## crawl the invented site and go on to the report
 	$(BIN)/anipop run
 
 test: $(STAMP)  ## every test but the long proofs
-	$(PYTEST) -m "not slow"
+	$(PYTEST) $(SIDE_BY_SIDE) -m "not slow"
 
 test-slow: $(STAMP)  ## the long proofs
 	$(PYTEST) -m slow

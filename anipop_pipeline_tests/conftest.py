@@ -5,10 +5,14 @@ import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 from upath import UPath
 
 from .whole_graph import materialise
+
+hypothesis.settings.register_profile("patient", hypothesis.settings.default, deadline=None)
+hypothesis.settings.load_profile("patient")  # no test asserts on time; in CI the default is derandomised, too
 
 REAL = Path(__file__).resolve().parents[2] / "shared" / "real"
 

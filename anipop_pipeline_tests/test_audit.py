@@ -273,7 +273,7 @@ def test_published_pooling_chooses_the_vector(rows: Rows) -> None:
     mended = replace(ON, published_pooling=False)
 
     np.testing.assert_array_equal(inputs("synopsis", ON, rows)["synopsis"], vectors["synopsis:published"])
-    np.testing.assert_array_equal(inputs("synopsis", mended, rows)["synopsis"], vectors["synopsis:mean"])
+    np.testing.assert_array_equal(inputs("synopsis", mended, rows)["synopsis"], vectors["synopsis:pooled"])
     np.testing.assert_array_equal(inputs("portraits", mended, rows)["portraits"], vectors["portraits:pooled"])
 
 

@@ -222,7 +222,7 @@ def test_a_model_that_does_not_exist_is_named_and_nothing_in_the_lake_changes(
 
     assert said.returncode == 1
     assert "'nobody/no-such-model' cannot be loaded" in said.stderr
-    assert "To mend it: name a model id that exists" in said.stderr
+    assert "To mend it: mend the network, or bring the model into the cache" in said.stderr
     assert contents(lake) == before
 
 

@@ -236,7 +236,8 @@ def images_table(folder: str, real: Path, asked: argparse.Namespace, gemm: dict[
 
 def rerun_table(folder: str, real: Path, asked: argparse.Namespace, lake: Path) -> None:
     """Time a first run into a lake's cache, the same again, and with one text in a hundred new."""
-    given = synopses(real, asked.texts + asked.texts // 100 + 1)
+    count = asked.cached
+    given = synopses(real, count + count // 100)
     plan, store = plan_of("text", folder, asked.device, asked.length), VectorStore(open_lake(str(lake), "demo"))
 
     def once(texts: list[str]) -> tuple[float, int]:
@@ -245,11 +246,11 @@ def rerun_table(folder: str, real: Path, asked: argparse.Namespace, lake: Path) 
                             progress=lambda _figures: None)  # fmt: skip
         return time.perf_counter() - start, found.figures.computed
 
-    first = once(given[: asked.texts])
+    first = once(given[:count])
     print(f"\nThe cache\n{'':<42}{'seconds':>9}{'computed':>10}{'of the first':>14}")
     for name, (spent, computed) in (
         ("first run", first),
-        ("nothing changed", once(given[: asked.texts])),
+        ("nothing changed", once(given[:count])),
         ("one text in a hundred is new", once(given)),
     ):
         print(f"{name:<42}{spent:>9.3f}{computed:>10,}{spent / first[0]:>14.2%}")
@@ -281,6 +282,7 @@ def main() -> None:
     parser.add_argument("--device", default="auto")
     parser.add_argument("--texts", type=int, default=384)
     parser.add_argument("--images", type=int, default=200)
+    parser.add_argument("--cached", type=int, default=1000, help="texts of the first run into a cache")
     parser.add_argument("--length", type=int, default=128)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--compiled", action="store_true", help="a row for torch.compile, too")
