@@ -247,10 +247,11 @@ class EncoderConfig(Dials):
     encoders: str = Field(default="on", pattern="^(on|none)$", description="none leaves all embeddings absent.")
     text_model: str = Field(
         default="auto",
+        min_length=1,
         description="A name of the table of encoders, any Hugging Face id, a folder, or auto: gpt2, on the demo a tiny "
         "one.",
     )
-    image_model: str = Field(default="auto", description="The same for pictures; auto is resnet-50.")
+    image_model: str = Field(default="auto", min_length=1, description="The same for pictures; auto is resnet-50.")
     text_revision: str = Field(
         default="", description="A model's commit or branch on the hub; empty is the table's, or else main."
     )

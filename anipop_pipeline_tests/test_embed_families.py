@@ -91,6 +91,34 @@ def test_every_family_has_a_position_0(family: str, made: Path, pooling: str) ->
     assert reads_short_texts == (family not in CAUSAL or (pooling == "published" and family != "mamba"))
 
 
+@pytest.mark.parametrize("family", TEXT)
+def test_literal_is_what_the_installed_library_gives_at_position_0(family: str, made: Path) -> None:
+    given, encoder = ["sea " * 9, "the cat", "sea"], chosen("text", family, made)
+    tokenizer, model = encoders.load_text(encoder, "cpu")
+    window = {"padding": "max_length", "padding_side": "left", "truncation": True, "max_length": LENGTH}
+    expected = []
+    for text in given:
+        inputs = tokenizer([text], return_tensors="pt", **window)
+        states = hidden_states(model, input_ids=inputs["input_ids"], attention_mask=inputs["attention_mask"])
+        expected.append(np.asarray(states[0, 0]))
+
+    found = vectors(through(given, plan(encoder, "literal")))
+
+    assert off(found, np.stack(expected)) < MOST["float32"]
+
+
+@pytest.mark.parametrize("family", ["siglip", "clip"])
+def test_the_tower_that_reads_words_has_vectors_too_and_a_longest_text(family: str, made: Path) -> None:
+    encoder = chosen("text", family, made)
+    longest = encoders.load_text(encoder, "cpu")[1].config.max_position_embeddings
+
+    found = vectors(through(GIVEN, plan(encoder, length=4)))
+
+    assert np.isfinite(found).all()
+    with pytest.raises(SettingError, match=f"reads at most {longest}"):
+        through(GIVEN, plan(encoder, length=longest + 1))
+
+
 @pytest.mark.parametrize("layer", [1, 2])
 @pytest.mark.parametrize("family", TEXT)
 def test_the_layer_that_was_asked_for_is_the_one_that_the_model_calls_so(family: str, made: Path, layer: int) -> None:

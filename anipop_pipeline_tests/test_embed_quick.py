@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from anipop_pipeline.errors import ModelMissing
+from anipop_pipeline.errors import ModelMissing, SettingError
 from anipop_pipeline.stages import encoders
 from anipop_pipeline.stages.embed import attention, batches, quick, speed
 from anipop_pipeline.stages.embed.loaded import text_model
@@ -157,6 +157,63 @@ def test_a_pair_of_modules_that_is_more_than_a_layer_and_its_curve_stays_as_it_i
     np.testing.assert_allclose(made(given.bfloat16()).float().detach(), expected.detach(), atol=0.05)
 
 
+def test_a_normalisation_that_comes_before_its_convolution_is_not_folded_into_it() -> None:
+    import torch
+    from torch import nn
+
+    class Odd(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.conv, self.norm = nn.Conv2d(3, 3, 3), nn.BatchNorm2d(3)
+
+        def forward(self, pixels: Any) -> Any:
+            return self.conv(self.norm(pixels))
+
+    model = Odd().eval()
+    model.norm.running_mean.copy_(torch.tensor([1.0, 2.0, 3.0]))
+    given = torch.linspace(-1, 1, 75).view(1, 3, 5, 5)
+    expected = model(given).detach()
+
+    quick.fold_normalisation(model, lambda model: model(given))
+
+    assert isinstance(model.norm, nn.BatchNorm2d)
+    np.testing.assert_array_equal(model(given).detach(), expected)
+
+
+def test_a_dtype_that_was_chosen_gives_the_vectors_of_the_same_dtype_found_by_itself(tmp_path: Path) -> None:
+    import torch
+    from safetensors.torch import load_file, save_file
+
+    folder = tmp_path / "resnet"
+    resnet(str(folder))
+    weights = load_file(folder / "model.safetensors")
+    drawn = torch.Generator().manual_seed(1)
+    for name, values in weights.items():
+        if "running" in name:
+            weights[name] = torch.rand(values.shape, generator=drawn) / 10 + (0.5 if "var" in name else -0.05)
+    save_file(weights, folder / "model.safetensors", {"format": "pt"})
+    given = [noise(seed) for seed in range(3)]
+
+    found, chosen = (
+        vectors(through(given, plan(encoders.choose("image", str(folder), dtype=dtype), length=0, dtype="bfloat16")))
+        for dtype in ("auto", "bfloat16")
+    )
+
+    np.testing.assert_array_equal(found, chosen)
+    assert off(found, plain_pictures(encoders.choose("image", str(folder)), given)) < BFLOAT16
+
+
+def test_a_compiled_model_and_a_middle_layer_do_not_go_together(texts_encoder: Encoder) -> None:
+    with pytest.raises(SettingError, match=r"compiled model.*layer 0"):
+        through(["the cat"], plan(replace(texts_encoder, layer=1), compiled=True))
+
+
+def test_work_that_stops_at_a_layer_counts_up_to_it(texts_encoder: Encoder) -> None:
+    whole, half = (through(["the cat"], plan(replace(texts_encoder, layer=layer))).figures.flops for layer in (0, 1))
+
+    assert half == whole / 2
+
+
 def test_a_layer_that_is_called_and_whose_weights_are_borrowed_too_stays_as_it_is() -> None:
     import torch
     from torch import nn
@@ -169,7 +226,7 @@ def test_a_layer_that_is_called_and_whose_weights_are_borrowed_too_stays_as_it_i
         def forward(self, states: Any) -> Any:
             return self.inner(states) @ self.inner.weight
 
-    model = Borrowing().eval()
+    model = Borrowing().to(torch.bfloat16).eval()
     given = torch.linspace(-1, 1, 16).view(2, 8)
 
     made = quick.quicken(model, "cpu", "bfloat16", lambda model: model(given.bfloat16()))
@@ -249,15 +306,21 @@ def no_room_on_device() -> Exception:
     return torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB")
 
 
-def no_room_on_processor() -> Exception:
-    return RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes")
+NO_ROOM = [
+    no_room_on_device,
+    lambda: RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes"),
+    lambda: RuntimeError("MPS backend out of memory (MPS allocated: 9 GB)"),
+    lambda: RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"),
+    lambda: RuntimeError("CUDA error: out of memory"),
+    MemoryError,
+]
 
 
 def rows_of(count: int, width: int = 4) -> list[np.ndarray]:
     return [np.full(width, number) for number in range(count)]
 
 
-@pytest.mark.parametrize("refusal", [no_room_on_device, no_room_on_processor])
+@pytest.mark.parametrize("refusal", NO_ROOM)
 def test_a_batch_without_room_is_halved_and_so_are_those_after_it(
     texts_encoder: Encoder, refusal: Callable[[], Exception]
 ) -> None:
@@ -288,17 +351,21 @@ NO_MEMORY = """
 import resource, sys
 import numpy as np
 from anipop_pipeline.stages import encoders
-from anipop_pipeline_tests.embedding import plan, through, vectors
+from anipop_pipeline.stages.embed import pooling
+from anipop_pipeline.stages.embed.loaded import text_model
+from anipop_pipeline.stages.embed.models import Rows
+from anipop_pipeline_tests.embedding import plan
 
-encoder = encoders.choose("text", sys.argv[1])
-texts = ["the cat sails the sea " * 60 for _ in range(120)]
-texts = [f"{number} {text}" for number, text in enumerate(texts)]
-small = vectors(through(texts[:4], plan(encoder, length=256)))
+how = plan(encoders.choose("text", sys.argv[1]), length=256)
+loaded = text_model(how.encoder, "cpu", "float32", False)
+batch = [np.full(256, number, dtype=np.int32) for number in range(120)]
+few, _ = Rows(how).through([batch[:4]], lambda rows: pooling.of_texts(loaded, how, rows))
 used = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
-resource.setrlimit(resource.RLIMIT_AS, (used + 120 * 2**20,) * 2)
-found = vectors(through(texts, plan(encoder, length=256, at_once=120 * 256)))
-np.testing.assert_allclose(found[:4], small, atol=1e-4)
-print("all", len(found))
+resource.setrlimit(resource.RLIMIT_AS, (used + 100 * 2**20,) * 2)
+sent = Rows(how)
+found, _ = sent.through([batch], lambda rows: pooling.of_texts(loaded, how, rows))
+np.testing.assert_allclose(found[:4], few, atol=1e-4)
+print(len(found), "in less" if sent.most and sent.most < 120 * 256 else "at once")
 """
 
 
@@ -312,7 +379,7 @@ def test_a_processor_that_runs_out_of_memory_goes_on_with_less(texts_encoder: En
         env={**os.environ, "MALLOC_ARENA_MAX": "1"},
     )
 
-    assert ran.stdout.strip() == "all 120", ran.stderr[-2000:]
+    assert ran.stdout.strip() == "120 in less", ran.stderr[-2000:]
 
 
 # Looking ahead, figures

@@ -81,6 +81,19 @@ def test_embeddings_have_every_pooling_and_say_where_their_vectors_are_kept(lake
     assert all(shelf.vectors and not shelf.journaled for shelf in kept.values())
 
 
+def test_readings_of_the_paper_do_not_follow_dials_of_other_vectors(lake: Path, tmp_path: Path) -> None:
+    copied(lake, tmp_path)
+    before = opened(tmp_path).load_table("synopsis_embeddings")
+
+    other = {"text_layer": 1, "text_prefix": "query: ", "text_pooling": "last", "long_texts": "windows"}
+    materialise(tmp_path, "synopsis_embeddings", dials={"synopsis_embeddings": other})
+
+    after = opened(tmp_path).load_table("synopsis_embeddings")
+    of_paper = pl.col("pooling") != "pooled"
+    assert after.filter(of_paper).equals(before.filter(of_paper))
+    assert not after.filter(~of_paper).equals(before.filter(~of_paper))
+
+
 def test_a_character_of_several_anime_is_embedded_once(lake: Path) -> None:
     here = opened(lake)
     roles, characters = here.load_table("corpus_roles"), here.load_table("corpus_characters")

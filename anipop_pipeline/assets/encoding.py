@@ -6,7 +6,7 @@ inputs an asset has (features.py), how they become vectors (embed).
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -47,6 +47,13 @@ class Encoding:
         self.encoder = chosen(self.modality, self.lake.open(), self.dials)
         self.device = encoders.device(self.dials.device)
         self.dtype = encoders.dtype(self.encoder.dtype, self.device)
+        dials = self.dials
+        asked = dials.text_revision if self.modality == "text" else dials.image_revision
+        if not encoders.pinned(self.encoder.model, asked):
+            name, commit = self.encoder.model, self.encoder.revision
+            self.context.log.warning(
+                f"{name} is not pinned: {self.modality}_revision = '{commit}' keeps this state of it"
+            )
 
     def of_anime(
         self,
@@ -78,12 +85,13 @@ class Encoding:
         return [embed.of_anime(ids, done.vectors, done.rows, names[how], how) for how in over]
 
     def _plan(self, pooling: str, length: int) -> Plan:
-        dials = self.dials
+        dials, of_paper = self.dials, pooling in embed.PAPER
+        plain = "" if self.modality == "text" else "crop"
         plan = Plan(
-            encoder=self.encoder,
+            encoder=replace(self.encoder, layer=0, preprocessing=plain) if of_paper else self.encoder,
             pooling=pooling,
             length=length,
-            long_texts=dials.long_texts if pooling not in embed.PAPER else "cut",
+            long_texts="cut" if of_paper else dials.long_texts,
             dtype=self.dtype,
             kept_as=dials.vectors,
             device=self.device,
@@ -101,7 +109,8 @@ class Encoding:
         )
         for anime_id, name, reason in self.rejects[:MOST_TOLD]:
             self.context.log.warning(f"an input of anime {anime_id} is left out of {name}: {reason}")
-        absent = None if table.height else f"none of its inputs could be read: {self.rejects[0][2]}"
+        why = f"none of its inputs could be read: {self.rejects[0][2]}" if self.rejects else "there are no inputs"
+        absent = None if table.height else why
         folder = Folder(
             {"table.parquet": table, "rejects.parquet": rejects}, absent=absent, notes={"shelves": self.shelves}
         )

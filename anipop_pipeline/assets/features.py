@@ -85,7 +85,7 @@ def portrait_embeddings(
     if cast.is_empty():
         return dg.MaterializeResult(value=Folder(absent="no main character of a kept anime has a portrait"))
     encoding = Encoding(context, "image", lake, engine, config)
-    alone = [(image,) for image in cast["image"]]
+    alone = _files(cast["image"])
     tables = encoding.of_anime("pooled", cast["anime_id"].to_list(), alone, over=("mean", "max"))
     ids, whole = _by_anime(cast, "image")
     tables += encoding.of_anime("joined", ids, whole)
@@ -109,8 +109,7 @@ def poster_embeddings(
     if shown.is_empty():
         return dg.MaterializeResult(value=Folder(absent=NO_POSTER))
     encoding = Encoding(context, "image", lake, engine, config)
-    files = [(image,) for image in shown["image"]]
-    return encoding.result(encoding.of_anime("pooled", shown["anime_id"].to_list(), files))
+    return encoding.result(encoding.of_anime("pooled", shown["anime_id"].to_list(), _files(shown["image"])))
 
 
 @asset("features", kinds=("pillow",))
@@ -119,6 +118,8 @@ def poster_images(
 ) -> dg.MaterializeResult[Folder]:
     """One row for each anime of the corpus that has a poster: its pixels, decoded and shrunk."""
     shown = posters.join(corpus_anime, on="anime_id", how="semi")
+    if shown.is_empty():
+        return dg.MaterializeResult(value=Folder(absent=NO_POSTER))
     images = pictures.image_table(shown, config.side, config.workers)
     folder = Folder({"table.parquet": images.table, "rejects.parquet": images.rejects, "pixels.npy": images.pixels})
     return dg.MaterializeResult(value=folder, metadata={"rejected": images.rejects.height})
@@ -126,6 +127,12 @@ def poster_images(
 
 def _texts(column: pl.Series) -> list[tuple[bytes]]:
     return [(text.encode(),) for text in column]
+
+
+def _files(column: pl.Series) -> list[tuple[bytes]]:
+    """Return the bytes of each picture; a portrait that several anime show is in memory once."""
+    seen: dict[bytes, bytes] = {}
+    return [(seen.setdefault(image, image),) for image in column]
 
 
 def _by_anime(cast: pl.DataFrame, column: str) -> tuple[list[int], list[tuple[bytes, ...]]]:

@@ -19,7 +19,7 @@ from contextlib import contextmanager
 from typing import Any
 
 NAME = "anipop"
-SHORT = 512  # tokens up to which plain products beat the fused attention on a processor
+SHORT = 256  # tokens up to which plain products beat the fused attention on a processor
 Reading = Callable[[Any, Any, Any, float], Any]  # query, key, value, scale -> what each position has read
 
 _here = threading.local()  # each thread computes its own batch

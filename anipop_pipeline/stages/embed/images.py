@@ -39,9 +39,9 @@ def _decoded(
     def decode(parts: Sequence[bytes]) -> Made:
         try:
             picture = pictures.side_by_side(list(parts))
+            return np.ascontiguousarray(encoders.pixels(processor, picture, preprocessing))
         except Undecodable as refused:
             return refused
-        return np.ascontiguousarray(encoders.pixels(processor, picture, preprocessing))
 
     keys = list(files)
     with ThreadPoolExecutor(os.cpu_count() or 1, thread_name_prefix="anipop-decode") as pool:

@@ -5,19 +5,21 @@ Belongs here: from a checkpoint to a model in its dtype on its device. Does not:
 """
 
 import inspect
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
 from PIL import Image
 
+from anipop_pipeline.errors import ModelMissing, SettingError
 from anipop_pipeline.stages import encoders
 from anipop_pipeline.stages.embed import attention, speed
-from anipop_pipeline.stages.embed.quick import quicken
+from anipop_pipeline.stages.embed.quick import fold_normalisation, quicken
 from anipop_pipeline.stages.encoders import Encoder
 
 SAMPLE_TOKENS = 32
 SAMPLE_SIZE = (225, 350)
+UNLIMITED = 10**9  # tokenizers that know no limit say a huge one
 
 
 @dataclass(frozen=True)
@@ -50,16 +52,19 @@ def processor_of(encoder: Encoder) -> Any:
 
 @lru_cache(maxsize=1)
 def text_model(encoder: Encoder, device: str, dtype: str, compiled: bool) -> Loaded:
-    """Return a text model that is ready."""
+    """Return a text model that is ready; weights are read in their dtype, so that nothing larger is ever held."""
     import torch
 
-    tokenizer, model = encoders.load_text(encoder, device)
-    probe = torch.arange(SAMPLE_TOKENS, device=device).view(1, -1) % model.config.vocab_size
+    _refuse_both(encoder, compiled)
+    tokenizer, held = encoders.load_text(replace(encoder, dtype=dtype), "cpu")
+    model, longest = _moved(held, encoder, device), _longest(encoder, held, tokenizer)
+    size = min(SAMPLE_TOKENS, longest or SAMPLE_TOKENS)
+    probe = torch.arange(size, device=device).view(1, -1) % model.get_input_embeddings().num_embeddings
 
     def run(model: Any) -> Any:
         return model(input_ids=probe).last_hidden_state
 
-    each = speed.flops(lambda: run(model)) / SAMPLE_TOKENS
+    each = speed.flops(lambda: run(model)) / size
     causal, accepts = _is_causal(model, device), _accepted(model)
     readable = attention.install(model) and causal and "position_ids" in accepts
     quick = quicken(model, device, dtype, run)
@@ -67,41 +72,78 @@ def text_model(encoder: Encoder, device: str, dtype: str, compiled: bool) -> Loa
         model=_compiled(quick, compiled),
         device=device,
         dtype=getattr(torch, dtype),
-        flops_each=each,
+        flops_each=each * _share_of_layers(encoder, quick),
         accepts=accepts,
         blocks=_blocks(quick),
         padding=tokenizer.pad_token_id,
         causal=causal,
         readable=readable,
-        longest=getattr(model.config, "max_position_embeddings", None),
+        longest=longest,
     )
 
 
 @lru_cache(maxsize=1)
 def image_model(encoder: Encoder, device: str, dtype: str, compiled: bool) -> Loaded:
-    """Return an image model that is ready."""
+    """Return an image model that is ready; it is read and folded in float32, whatever it will compute in."""
     import torch
 
-    processor, model = encoders.load_image(encoder, device)
+    _refuse_both(encoder, compiled)
+    processor, model = encoders.load_image(replace(encoder, dtype="float32"), "cpu")
     gray = encoders.pixels(processor, Image.new("RGB", SAMPLE_SIZE, (128, 128, 128)), encoder.preprocessing)
-    probe = encoders.model_inputs(processor, torch.from_numpy(gray)[None].to(device))
+    probe = encoders.model_inputs(processor, torch.from_numpy(gray)[None])
 
     def run(model: Any) -> Any:
-        return model(
-            **{name: value.to(model.dtype) if value.is_floating_point() else value for name, value in probe.items()}
-        ).last_hidden_state
+        kind, place = next((one.dtype, one.device) for one in model.parameters())
+        floats = {name: value.to(place, kind if value.is_floating_point() else None) for name, value in probe.items()}
+        return model(**floats).last_hidden_state
 
     each, accepts = speed.flops(lambda: run(model)), _accepted(model)
     attention.install(model)
-    quick = quicken(model, device, dtype, run)
+    fold_normalisation(model, run)
+    quick = quicken(_moved(model.to(getattr(torch, dtype)), encoder, device), device, dtype, run)
     return Loaded(
         model=_compiled(quick, compiled),
         device=device,
         dtype=getattr(torch, dtype),
-        flops_each=each,
+        flops_each=each * _share_of_layers(encoder, quick),
         accepts=accepts,
         blocks=_blocks(quick),
     )
+
+
+def _refuse_both(encoder: Encoder, compiled: bool) -> None:
+    if compiled and encoder.layer:
+        raise SettingError(
+            "a compiled model cannot be stopped at a layer",
+            where="EncoderConfig",
+            fix="set compiled = false, or layer 0",
+        )
+
+
+def _moved(model: Any, encoder: Encoder, device: str) -> Any:
+    """Return the model on its device."""
+    import torch
+
+    try:
+        return model.to(device)
+    except torch.OutOfMemoryError as refused:
+        raise ModelMissing(
+            f"{encoder.model} does not fit into the memory of {device}",
+            where="EncoderConfig",
+            fix="choose a smaller model, dtype = 'bfloat16', or device = 'cpu'",
+        ) from refused
+
+
+def _longest(encoder: Encoder, model: Any, tokenizer: Any) -> int | None:
+    """Return how many tokens a model reads at most: the least of what it, its tokenizer and the table say."""
+    told = (getattr(model.config, "max_position_embeddings", None), tokenizer.model_max_length, encoder.length)
+    return min((limit for limit in told if limit and 0 < limit < UNLIMITED), default=None)
+
+
+def _share_of_layers(encoder: Encoder, model: Any) -> float:
+    """Return how much of a model is computed."""
+    layers = len(_blocks(model))
+    return min(1.0, encoder.layer / layers) if encoder.layer and layers else 1.0
 
 
 def _compiled(model: Any, wanted: bool) -> Any:

@@ -1,8 +1,9 @@
 """Actors that put batches through a model: made once for each worker, called with one table after another.
 
 A table holds several batches. On a processor they are computed side by side, each on one core, which wastes less than
-spreading one batch over all cores; on an accelerator they are queued, so that copies overlap with work and nothing
-waits until the last is on its way. A batch that does not fit into memory is halved, and so are those after it.
+spreading one batch over all cores; on an accelerator they are queued: inputs are copied while it is at those before,
+and nothing waits until the last is on its way. A batch that does not fit into memory is halved, and so are those after
+it.
 
 Belongs here: batches to vectors. Does not: what is in a batch (texts.py, images.py), loading (encoders).
 """
@@ -24,7 +25,7 @@ from anipop_pipeline.stages.embed.batches import answers
 from anipop_pipeline.stages.embed.loaded import image_model, processor_of, text_model
 from anipop_pipeline.stages.embed.plan import Plan
 
-NO_ROOM_ON_PROCESSOR = "can't allocate memory"  # torch has no type of its own for it
+NO_ROOM = ("out of memory", "can't allocate memory", "alloc_failed")  # torch has a type for one of its refusals alone
 Batch = list[np.ndarray]
 
 
@@ -112,7 +113,7 @@ class Rows:
             try:
                 with torch.inference_mode():
                     found = compute(rows)
-            except (torch.OutOfMemoryError, RuntimeError) as refused:
+            except (RuntimeError, MemoryError) as refused:
                 if not _is_no_room(refused):
                     raise
                 if len(rows) == 1:
@@ -129,7 +130,7 @@ class Rows:
     def _too_small(self, refused: BaseException) -> ModelMissing:
         return ModelMissing(
             f"{self.plan.encoder.model} has no room on {self.plan.device} even for one input: "
-            f"{str(refused).splitlines()[0]}",
+            f"{next(iter(str(refused).splitlines()), 'no memory')}",
             where="EncoderConfig",
             fix="choose a smaller model or window, dtype = 'bfloat16', or a device with more memory",
         )
@@ -145,9 +146,7 @@ class Rows:
 
 
 def _is_no_room(refused: BaseException) -> bool:
-    import torch
-
-    return isinstance(refused, torch.OutOfMemoryError) or NO_ROOM_ON_PROCESSOR in str(refused)
+    return isinstance(refused, MemoryError) or any(words in str(refused).lower() for words in NO_ROOM)
 
 
 def _give_back_memory(device: str) -> None:

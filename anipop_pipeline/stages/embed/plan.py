@@ -1,7 +1,8 @@
 """How one kind of input becomes vectors, and the name under which each vector is kept.
 
 A key is a hash of the input and of everything that shapes its vector, so that a cache can be shared by all sites and
-deleting it changes nothing but time. What only makes it faster (device, batches, workers) is no part of it.
+deleting it changes nothing but time, and the last bits of numbers, which follow the batch that they were computed in.
+What only makes it faster (device, batches, workers) is no part of it.
 
 Belongs here: dials of an embedding, keys. Does not: what goes through a model (texts.py, images.py, models.py).
 """

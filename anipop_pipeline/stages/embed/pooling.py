@@ -4,8 +4,9 @@ Poolings of texts: `mean` over all real tokens, the state of the `last` or the `
 position 0 of the window under padding on the left, as the library of the paper's day computed it; `literal`, the same
 position as it is read today (attention.py). Where the text fills the window, position 0 is its first token, which sees
 nothing but itself: both say the same.
-Poolings of pictures: `mean` over the last map, or over all patches; `first`, the first patch; `head`, what the model's
-own head makes of them; `published`, the first row of the states, which is channel 0 alone of a convolutional model.
+Poolings of pictures: `mean` over the last map, or over all states, a class token among them where there is one;
+`first`, the first state: the class token, or else the corner patch; `head`, what the model's own head makes of them;
+`published`, the first row of the states, which is channel 0 alone of a convolutional model.
 
 Belongs here: numbers. Does not: batches and memory (models.py).
 """
@@ -13,6 +14,7 @@ Belongs here: numbers. Does not: batches and memory (models.py).
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -35,10 +37,10 @@ class _Reached(Exception):
 
 def of_texts(loaded: Loaded, plan: Plan, rows: list[np.ndarray]) -> "Tensor":
     """Return one vector for each row of tokens."""
-    if plan.pooling == "literal" or (plan.pooling == "published" and not loaded.readable):
-        return _position_0(loaded, plan, rows)
-    if plan.pooling == "published":
-        return _published(loaded, plan, rows)
+    if plan.pooling in PAPER and not loaded.readable:
+        return _left_padded(loaded, plan, rows)
+    if plan.pooling in PAPER:
+        return (_published if plan.pooling == "published" else _position_0)(loaded, plan, rows)
     states, lengths = _states_of_rows(loaded, plan, rows)
     return TEXT_POOLINGS[plan.pooling](states, lengths)
 
@@ -47,9 +49,9 @@ def tokens_read(loaded: Loaded, plan: Plan, rows: list[np.ndarray]) -> int:
     """Return how many tokens go through the model for these rows; padding does not count."""
     if plan.pooling not in PAPER:
         return sum(len(row) for row in rows)
-    if not loaded.causal:
+    if not loaded.readable:
         return len(rows) * plan.length
-    accident = plan.pooling == "published" and loaded.readable
+    accident = plan.pooling == "published"
     return len(rows) + sum(len(row) + 1 for row in rows if accident and len(row) < plan.length)
 
 
@@ -93,11 +95,25 @@ def _padded(rows: list[np.ndarray], before: int = 0) -> np.ndarray:
 
 
 def _to(device: str, values: np.ndarray) -> "Tensor":
-    """Return an array on a device; an accelerator fetches it while it works on something else."""
+    """Return an array on a device; CUDA fetches it on a stream of its own, while it works on what came before."""
     import torch
 
     here = torch.from_numpy(np.ascontiguousarray(values))
-    return here.pin_memory().to(device, non_blocking=True) if device == "cuda" else here.to(device)
+    if device != "cuda":
+        return here.to(device)
+    pinned, work = here.pin_memory(), torch.cuda.current_stream()
+    with torch.cuda.stream(_copies()):
+        there = pinned.to(device, non_blocking=True)
+    work.wait_stream(_copies())
+    there.record_stream(work)
+    return there
+
+
+@lru_cache(maxsize=1)
+def _copies() -> Any:
+    import torch
+
+    return torch.cuda.Stream()
 
 
 # Position 0 under padding on the left
@@ -128,8 +144,6 @@ def _published(loaded: Loaded, plan: Plan, rows: list[np.ndarray]) -> "Tensor":
 
 def _position_0(loaded: Loaded, plan: Plan, rows: list[np.ndarray]) -> "Tensor":
     """Return the state at position 0, where no attention falls back on anything."""
-    if not loaded.causal:
-        return _left_padded(loaded, plan, rows)
     fills = np.array([len(row) == plan.length for row in rows])
     ids = np.array([row[0] if full else loaded.padding for row, full in zip(rows, fills, strict=True)])
     with attention.reading(attention.blind_start(_to(loaded.device, fills))):
@@ -137,7 +151,7 @@ def _position_0(loaded: Loaded, plan: Plan, rows: list[np.ndarray]) -> "Tensor":
 
 
 def _left_padded(loaded: Loaded, plan: Plan, rows: list[np.ndarray]) -> "Tensor":
-    """Return the state at position 0 of a model that sees both ways: its window is computed whole."""
+    """Return the state at position 0 of a model that sees both ways, or whose attention is its own: a whole window."""
     ids = np.full((len(rows), plan.length), loaded.padding, dtype=np.int64)
     mask = np.zeros_like(ids)
     for place, row in enumerate(rows):
@@ -192,7 +206,7 @@ def _states(loaded: Loaded, plan: Plan, **inputs: "Tensor") -> "Tensor":
         try:
             loaded.model(**inputs, **flags)
         except _Reached:
-            reached: Tensor = _here.states
+            reached: Tensor = _here.__dict__.pop("states")
             return reached
     raise SettingError(
         f"{plan.encoder.model} did not come to its layer {plan.encoder.layer}",

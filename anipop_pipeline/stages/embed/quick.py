@@ -17,14 +17,12 @@ ROWS_PACKED_FOR = 1024
 
 
 def quicken(model: Any, device: str, dtype: str, run: Callable[[Any], Any]) -> Any:
-    """Return the model in its dtype on its device, with its modules exchanged for faster ones that say the same.
+    """Return a model, which is in its dtype on its device, with modules exchanged for faster ones that say the same.
 
     `run` is one pass through a model, and returns its states.
     """
     import torch
 
-    _fold_normalisation(model)
-    model = model.to(device=device, dtype=getattr(torch, dtype))
     if any(isinstance(module, torch.nn.Conv2d) for module in model.modules()):
         model = model.to(memory_format=torch.channels_last)
     packs = device == "cpu" and dtype == "bfloat16" and can_pack()
@@ -44,18 +42,24 @@ def can_pack() -> bool:
     )
 
 
-def _fold_normalisation(model: Any) -> None:
-    """Multiply what a normalisation after a convolution does into the convolution's weights."""
+def fold_normalisation(model: Any, run: Callable[[Any], Any]) -> None:
+    """Multiply what a normalisation after a convolution does into its weights, while these are float32."""
     import torch
     from torch.nn.utils.fusion import fuse_conv_bn_eval
 
+    with torch.inference_mode():
+        expected = run(model)
+    before: list[tuple[Any, str, Any]] = []
     for parent, first, second in _pairs(model, NORMALISED):
         convolution, norm = getattr(parent, first), getattr(parent, second)
         if type(convolution) is torch.nn.Conv2d and isinstance(norm, torch.nn.BatchNorm2d):
+            before += [(parent, first, convolution), (parent, second, norm)]
             setattr(parent, first, fuse_conv_bn_eval(convolution, norm))
             setattr(parent, second, torch.nn.Identity())
-            if type(getattr(parent, "activation", None)) is torch.nn.ReLU:
+            if type(curve := getattr(parent, "activation", None)) is torch.nn.ReLU:
+                before.append((parent, "activation", curve))
                 parent.activation = torch.nn.ReLU(inplace=True)  # nobody else holds what the convolution made
+    _put_back_unless_alike(before, expected, model, run)
 
 
 def _merge_curves(model: Any, *, packs: bool) -> None:
@@ -122,19 +126,22 @@ def _pack(model: Any, run: Callable[[Any], Any]) -> None:
     ]
     for parent, name, child in before:
         setattr(parent, name, packed(child, None))
-    if not _still_says(expected, model, run):
-        for parent, name, child in before:
-            setattr(parent, name, child)
+    _put_back_unless_alike(before, expected, model, run)
 
 
-def _still_says(expected: Any, model: Any, run: Callable[[Any], Any]) -> bool:
+def _put_back_unless_alike(
+    before: list[tuple[Any, str, Any]], expected: Any, model: Any, run: Callable[[Any], Any]
+) -> None:
+    """Give a model its own modules back if it no longer says what it said."""
     import torch
 
     try:
         with torch.inference_mode():
-            return _alike(expected, run(model))
-    except RuntimeError:  # what it asks of a layer, a packed one does not have
-        return False
+            alike = _alike(expected, run(model))
+    except (RuntimeError, AttributeError, TypeError):  # what it asks of a module, the new one does not have
+        alike = False
+    for parent, name, child in () if alike else before:
+        setattr(parent, name, child)
 
 
 def _is_linear(module: Any) -> bool:

@@ -46,6 +46,7 @@ def load_tokenizer(encoder: Encoder) -> Any:
 
     with _loading(encoder), quietly():
         tokenizer = AutoTokenizer.from_pretrained(_folder(encoder), **_care(encoder))
+    tokenizer.truncation_side = "right"  # a cut text keeps its beginning, whatever the checkpoint is used to
     if not tokenizer.is_fast:
         raise hub.missing(encoder.model, encoder.revision, "it has no fast tokenizer")
     if tokenizer.pad_token is None:
