@@ -85,7 +85,30 @@ def _add_cache(commands: "Subparsers") -> None:
     info.set_defaults(command=_cache_info)
     prune = cache.add_parser("prune", help="delete vectors that no table of this lake was made with; pack the others")
     prune.add_argument("--dry-run", action="store_true", help="only say what would go")
+    prune.add_argument(
+        "--older-than",
+        type=_hours,
+        default=24.0,
+        metavar="HOURS",
+        help="spare younger ones (default: 24): a run that is going on finishes vectors before the table that uses"
+        " them, so choose more than your longest run takes; 0 spares none",
+    )
     prune.set_defaults(command=_cache_prune)
+
+
+def _hours(text: str) -> float:
+    """Return a time of zero hours or more.
+
+    >>> _hours("1.5")
+    1.5
+    """
+    try:
+        hours = float(text)
+    except ValueError:
+        hours = -1.0
+    if hours >= 0:  # which "nan" is not either
+        return hours
+    raise argparse.ArgumentTypeError(f"{text!r} is no number of hours")
 
 
 def _add_import(commands: "Subparsers") -> None:
@@ -346,7 +369,7 @@ def _cache_prune(parsed: argparse.Namespace) -> int:
     from anipop_pipeline.vectors import VectorStore, used
 
     lake = _lake()
-    pruned = VectorStore(lake).prune(used(lake), dry=parsed.dry_run)
+    pruned = VectorStore(lake).prune(used(lake), dry=parsed.dry_run, now=clock(), spare_hours=parsed.older_than)
     for path in pruned.broken:
         print(f"broken: {path}")
     print(
@@ -354,6 +377,8 @@ def _cache_prune(parsed: argparse.Namespace) -> int:
         f"shelves, {len(pruned.older)} folders of an older layout, {len(pruned.broken)} broken parts, "
         f"{pruned.merged} parts merged into others"
     )
+    if pruned.spared:
+        print(f"{len(pruned.spared)} unused shelves are younger than {parsed.older_than:g} h and stay")
     return 0
 
 

@@ -281,7 +281,10 @@ def test_the_cache_says_what_it_holds_and_who_used_it(cache: Callable[..., str],
 def test_pruning_the_cache_frees_what_no_table_used_and_a_dry_run_only_says_so(
     cache: Callable[..., str], cached: Path
 ) -> None:
-    older = cached / "cache" / "embeddings" / "0123456789abcdef"
+    shelves = cached / "cache" / "embeddings"
+    for path in shelves.glob("*/*"):
+        os.utime(path, (0, 0))
+    older = shelves / "0123456789abcdef"
     older.mkdir()
     (older / "part.parquet").write_bytes(bytes(300_000))
     before = contents(cached)
@@ -293,6 +296,24 @@ def test_pruning_the_cache_frees_what_no_table_used_and_a_dry_run_only_says_so(
     assert cache(cached, "prune").startswith(f"Freed {freed}")
     assert [line.split()[1] for line in cache(cached, "info").splitlines()[1:-1]] == ["mean"]
     assert cache(cached, "prune").startswith("Freed 0.0 MB")
+
+
+def test_pruning_the_cache_spares_what_is_young_and_says_so(cache: Callable[..., str], cached: Path) -> None:
+    first = cache(cached, "prune").splitlines()
+
+    assert " 0 unused shelves" in first[0]
+    assert first[1] == "1 unused shelves are younger than 24 h and stay"
+    assert cache(cached, "prune", "--older-than", "1.5").splitlines()[1].endswith("younger than 1.5 h and stay")
+    (all_at_once,) = cache(cached, "prune", "--older-than", "0").splitlines()
+    assert " 1 unused shelves" in all_at_once
+
+
+@pytest.mark.parametrize("hours", ["-1", "nan", "a day"])
+def test_an_age_that_is_none_is_refused(hours: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        cli.main(["cache", "prune", f"--older-than={hours}"])
+
+    assert f"'{hours}' is no number of hours" in capsys.readouterr().err
 
 
 def test_a_broken_part_of_the_cache_is_named_and_pruned(cache: Callable[..., str], cached: Path) -> None:

@@ -1,5 +1,8 @@
 """Every architecture that an encoder may have is loaded whole, and is shown what its own processor would show it."""
 
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -7,13 +10,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from anipop_pipeline.errors import ModelMissing
+from anipop_pipeline.errors import ModelMissing, Undecodable
 from anipop_pipeline.stages import encoders
 
 from . import families
 from .families import IMAGE, SIDE, TEXT, noise
 
-SIZES = [(1, 1), (225, 350), (50, 400), (SIDE, SIDE)]
+SIZES = [(1, 1), (225, 350), (50, 400), (20, 600), (SIDE, SIDE), (100, 1)]
+LINES = [(1, 60_000), (60_000, 1), (2, 60_001)]
+ROOM = 2**29  # bytes
 INPUTS = {"imagegpt": "input_ids"}
 
 
@@ -238,3 +243,72 @@ def test_a_processor_that_cannot_be_split_runs_whole(made: Path) -> None:
     expected = processor(images=[picture], return_tensors="pt")["pixel_values"]
     assert pixels.dtype == np.float32
     assert encoders.model_inputs(processor, torch.from_numpy(pixels)[None])["pixel_values"].equal(expected)
+
+
+# Lines of pixels
+
+
+@contextmanager
+def little_memory() -> Iterator[None]:
+    """Let this process have no more than some memory on top of what it has."""
+    import resource
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_AS)
+    pages = int(Path("/proc/self/statm").read_text().split()[0])
+    resource.setrlimit(resource.RLIMIT_AS, (pages * resource.getpagesize() + ROOM, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux limits the memory of a process")
+@pytest.mark.parametrize("how", ["crop", "whole"])
+@pytest.mark.parametrize("family", IMAGE)
+def test_a_line_of_pixels_is_shown_within_little_memory(family: str, how: str, made: Path) -> None:
+    processor, _ = image(family, made)
+    usual = encoders.pixels(processor, noise(50, 40), how)
+
+    with little_memory():
+        lines = [encoders.pixels(processor, noise(*size), how) for size in LINES]
+
+    assert [(line.shape, line.dtype) for line in lines] == [(usual.shape, usual.dtype)] * len(LINES)
+
+
+@pytest.mark.parametrize("size", [(7, 1500), (1501, 7), (1, 333)], ids=str)
+@pytest.mark.parametrize("family", ["resnet", "dinov2", "clip"])
+def test_of_a_line_the_middle_is_shown_that_the_processor_shows(family: str, size: tuple[int, int], made: Path) -> None:
+    processor, _ = image(family, made)
+    waves = np.sin(np.arange(size[0] * size[1]) / (4 * min(size))).reshape(size[1], size[0], 1)
+    line = Image.fromarray((127.5 + 120 * waves.repeat(3, axis=2)).astype(np.uint8))
+
+    seen = encoders.pixels(processor, line, "crop").astype(int)
+
+    expected = processor(images=[line], return_tensors="np", do_rescale=False, do_normalize=False)["pixel_values"][0]
+    assert np.abs(seen - expected).max() <= 6  # of 255: the lengths that are resized to are whole numbers
+    assert min(size) == 1 or np.ptp(seen) > 30
+
+
+def test_whole_shows_all_of_a_long_picture_in_its_place(made: Path) -> None:
+    processor, _ = image("dinov3", made)
+    row = Image.new("RGB", (12_000, 3_000), (255, 0, 0))
+    row.paste((0, 0, 255), (6_000, 0, 12_000, 3_000))
+
+    seen = encoders.pixels(processor, row, "whole").astype(int)
+
+    assert seen[:, SIDE // 2, 2].tolist() == [255, 0, 0]
+    assert seen[:, SIDE // 2, -3].tolist() == [0, 0, 255]
+    assert np.ptp(seen[:, 0]) < 80  # above it lies the colour that means nothing
+
+
+def test_a_line_is_refused_where_the_processor_would_show_all_of_it(made: Path) -> None:
+    from transformers import CLIPImageProcessorPil
+
+    processor = CLIPImageProcessorPil(size={"shortest_edge": SIDE}, do_center_crop=False)
+
+    with pytest.raises(Undecodable) as refused:
+        encoders.pixels(processor, Image.new("RGB", (1, 3_000)), "crop")
+
+    assert refused.value.what == "too thin: 1 x 3,000 pixels"
+    assert encoders.pixels(processor, noise(20, 600), "crop").shape == (3, 30 * SIDE, SIDE)
+    assert encoders.pixels(processor, Image.new("RGB", (1, 3_000)), "whole").shape == (3, SIDE, SIDE)

@@ -1,6 +1,8 @@
 """Encoders are named in a table, found in a folder, a cache or a hub, and never silently replaced."""
 
+import errno
 import json
+import os
 import re
 import shutil
 import socket
@@ -18,7 +20,7 @@ import pytest
 
 from anipop_pipeline.errors import ModelMissing, SettingError
 from anipop_pipeline.stages import encoders
-from anipop_pipeline.stages.encoders import hub
+from anipop_pipeline.stages.encoders import hub, tiny
 
 from . import families
 from .embedding import hidden_states
@@ -247,6 +249,64 @@ def test_what_a_killed_build_left_beside_does_no_harm(text_model: Path, tmp_path
     encoders.build_tiny_gpt2(str(tmp_path / "gpt2"), TEXTS, seed=1)
 
     assert contents(tmp_path / "gpt2") == contents(text_model)
+
+
+BUILD = """
+import sys
+from anipop_pipeline.stages import encoders
+encoders.build_tiny_resnet(sys.argv[1] + "/first", 1)
+print("ready", flush=True)
+sys.stdin.readline()
+for number in range(5):
+    encoders.build_tiny_resnet(f"{sys.argv[1]}/{number}", 1)
+"""
+
+
+def test_two_processes_that_build_one_model_at_once_both_find_it_whole(image_model: Path, tmp_path: Path) -> None:
+    command = [sys.executable, "-c", BUILD, str(tmp_path)]
+    pipes: Any = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    builds = [subprocess.Popen(command, **pipes) for _ in range(2)]
+    assert [build.stdout.readline() for build in builds] == ["ready\n"] * 2
+
+    for build in builds:
+        build.stdin.write("\n")
+        build.stdin.flush()
+    ended = [(build.communicate(timeout=120)[1], build.returncode) for build in builds]
+
+    assert [code for _, code in ended] == [0, 0], ended
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["0", "1", "2", "3", "4", "first"]
+    assert all(contents(folder) == contents(image_model) for folder in tmp_path.iterdir())
+
+
+class Written:
+    """A part of a model that is one file, and during whose writing something else may happen."""
+
+    def __init__(self, name: str, meanwhile: Callable[[], None] = lambda: None) -> None:
+        self.name, self.meanwhile = name, meanwhile
+
+    def save_pretrained(self, folder: Path) -> None:
+        folder.mkdir(exist_ok=True)
+        self.meanwhile()
+        (folder / self.name).write_text(self.name)
+
+
+def test_of_two_builds_that_overlap_the_first_to_end_stays_and_nothing_of_the_other(tmp_path: Path) -> None:
+    target = str(tmp_path / "model")
+
+    tiny._save(target, Written("late", meanwhile=lambda: tiny._save(target, Written("early"))), Written("later"))
+
+    assert contents(tmp_path / "model") == {"early": b"early"}
+    assert [path.name for path in tmp_path.iterdir()] == ["model"]
+
+
+def test_a_build_that_fails_leaves_nothing_behind(tmp_path: Path) -> None:
+    with pytest.raises(ZeroDivisionError):
+        tiny._save(str(tmp_path / "model"), Written("whole"), Written("half", meanwhile=lambda: print(1 / 0)))
+    (tmp_path / "model").write_text("a file in the way")
+    with pytest.raises(NotADirectoryError):
+        tiny._save(str(tmp_path / "model"), Written("whole"))
+
+    assert [path.name for path in tmp_path.iterdir()] == ["model"]
 
 
 # Loading
@@ -494,6 +554,66 @@ def test_a_hub_that_does_not_answer_is_not_waited_for(listens: bool, monkeypatch
 
         assert time.monotonic() - started < 8
     huggingface_hub.close_session()
+
+
+def blocked(number: int, file: str | None = None) -> OSError:
+    """Return an error of the system, which names a file or does not."""
+    return OSError(number, os.strerror(number), *([file] if file else []))
+
+
+def wrapped(refusal: OSError) -> OSError:
+    outer = OSError("the client could not go on")
+    outer.__cause__ = refusal
+    return outer
+
+
+DISK = "its files cannot be written: "
+REFUSALS = {
+    "full": (blocked(errno.ENOSPC), f"{DISK}No space left"),
+    "over quota": (blocked(errno.EDQUOT), f"{DISK}Disk quota exceeded"),
+    "not ours": (blocked(errno.EACCES, "/its/blobs"), rf"{DISK}Permission denied \(/its/blobs\)"),
+    "read-only": (blocked(errno.EROFS, "/its/blobs"), rf"{DISK}Read-only file system \(/its/blobs\)"),
+    "full, wrapped": (wrapped(blocked(errno.ENOSPC)), f"{DISK}No space left"),
+    "a firewall": (wrapped(blocked(errno.EACCES)), "the hub does not answer"),
+    "no route": (blocked(errno.ENETUNREACH), "the hub does not answer"),
+}
+
+
+@pytest.mark.usefixtures("tiny_hub")
+@pytest.mark.parametrize("kind", REFUSALS)
+def test_a_disk_that_refuses_is_not_taken_for_a_dead_network(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    import huggingface_hub
+
+    refusal, said = REFUSALS[kind]
+
+    def refuse(*_: object, **__: object) -> None:
+        raise refusal
+
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", refuse)
+
+    with pytest.raises(ModelMissing, match=said) as missing:
+        encoders.load_text(encoders.choose("text", "someone/tiny"), "cpu")
+
+    assert ("HF_HOME" in missing.value.fix) == said.startswith(DISK)
+
+
+FETCH = """
+import resource
+from anipop_pipeline.stages import encoders
+encoder = encoders.choose("text", "someone/tiny")
+resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, resource.RLIM_INFINITY))
+encoders.load_text(encoder, "cpu")
+"""
+
+
+def test_a_fetch_that_outgrows_its_disk_says_so(tiny_hub: Hub, cache: Path) -> None:
+    environment = {**os.environ, "HF_ENDPOINT": tiny_hub.url, "HF_HUB_CACHE": str(cache), "HF_HUB_OFFLINE": "0"}
+
+    fetch = [sys.executable, "-c", FETCH]
+    said = subprocess.run(fetch, env=environment, capture_output=True, text=True, check=False)
+
+    assert "'someone/tiny' cannot be loaded: its files cannot be written: File too large" in said.stderr
+    assert "set HF_HOME to another place" in said.stderr
 
 
 # Identity

@@ -188,6 +188,12 @@ def test_what_is_larger_than_a_hundred_megapixels_is_refused_before_it_is_decode
     assert why_not(empty_png(10_000, 10_000)) == "cut off"  # small enough to be tried
 
 
+def test_a_side_that_no_jpeg_can_have_is_refused_before_it_is_decoded() -> None:
+    assert why_not(empty_png(1, 65_536)) == "1 x 65,536 pixels: a side is longer than 65,535"
+    assert why_not(empty_png(100_000, 3)) == "100,000 x 3 pixels: a side is longer than 65,535"
+    assert decode(picture((1, 2, 3), size=(1, 65_535))).size == (1, 65_535)
+
+
 def test_what_is_undecodable_is_a_corrupt_file_that_says_what_to_do() -> None:
     with pytest.raises(CorruptFile) as refused:
         decode(b"<html>")
@@ -249,7 +255,16 @@ def test_pictures_stand_side_by_side_from_the_left_aligned_at_the_top_on_black()
     assert [row.getpixel(at) for at in [(0, 0), (2, 1), (0, 2), (3, 0), (4, 3)]] == [
         (255, 0, 0), (255, 0, 0), (0, 0, 0), (0, 255, 0), (0, 255, 0),
     ]  # fmt: skip
-    assert decode(pictures.as_png(row)).tobytes() == row.tobytes()
+
+
+def test_pictures_that_are_larger_than_a_picture_may_be_together_are_refused_before_all_are_decoded() -> None:
+    wide, tall = picture((1, 2, 3), size=(60_000, 1)), picture((1, 2, 3), size=(1, 60_000))
+
+    for files in ([wide, tall], [tall, wide, b""], [b"", tall, wide, tall]):
+        with pytest.raises(Undecodable) as refused:
+            pictures.side_by_side(files)
+        assert refused.value.what == f"{len(files)} pictures: too wide together"
+    assert pictures.side_by_side([wide, b"", wide]).size == (120_000, 1)
 
 
 def test_first_pixels_are_cut_or_padded_to_750() -> None:

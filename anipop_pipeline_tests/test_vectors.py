@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -11,13 +12,15 @@ import tracemalloc
 import uuid
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import polars as pl
 import pytest
+from fsspec import AbstractFileSystem
+from fsspec.implementations.memory import MemoryFileSystem
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.numpy import load, save
@@ -31,6 +34,7 @@ SHELF = "00c0ffee"
 UNKNOWN = b"\xff no such key".ljust(32, b"\0")
 ABOUT = {"model": "gpt2", "pooling": "mean", "length": 128}
 NOW = datetime(2026, 5, 1, tzinfo=UTC)
+LATER = datetime(2999, 1, 1, tzinfo=UTC)  # all files are old by then
 
 
 @pytest.fixture
@@ -137,7 +141,7 @@ def test_whatever_is_kept_is_found_exactly(runs: list[dict[bytes, float]]) -> No
             for key, vector in zip(asked, vectors.tolist(), strict=False):
                 assert vector[0] in expected[key]
                 assert vector[1] == -vector[0]
-            store.prune([SHELF], dry=False)
+            store.prune([SHELF], dry=False, now=LATER)
 
 
 def test_keys_that_differ_only_in_zeros_inside_are_different_keys(store: VectorStore) -> None:
@@ -262,7 +266,7 @@ def test_a_journal_of_a_living_run_is_left_alone(store: VectorStore) -> None:
 
         assert found(store, "a") == {}
         kept(store, {"b": 2.0})
-        assert store.prune([], dry=False) == Pruned(), "a shelf that is being filled is no waste"
+        assert store.prune([], dry=False, now=LATER) == Pruned(), "a shelf that is being filled is no waste"
         assert [shelf.journaled for shelf in store.info()] == [1]
         keep(digests("c"), rows(3.0))
 
@@ -344,6 +348,7 @@ def test_two_lakes_never_share_journals(tmp_path: Path) -> None:
 CHILD = """
 import os, resource, sys, threading, time
 import numpy as np
+from datetime import UTC, datetime
 from pathlib import Path
 from upath import UPath
 from anipop_pipeline.lake import Lake
@@ -411,7 +416,7 @@ for turn in range(12):
     here, read = store.find("00c0ffee", keys)
     assert here.all() and np.array_equal(read, vectors)
     if turn % 4 == 3:
-        store.prune(["00c0ffee"], dry=False)
+        store.prune(["00c0ffee"], dry=False, now=datetime.now(UTC))
 """
 
 
@@ -583,9 +588,9 @@ def test_a_broken_part_is_an_error_that_names_it_and_pruning_mends_it(store: Vec
 
     assert corrupt.value.where == str(bad)
     assert "anipop cache prune" in corrupt.value.fix
-    assert store.prune([SHELF], dry=True).broken == (str(bad),)
+    assert store.prune([SHELF], dry=True, now=LATER).broken == (str(bad),)
     assert bad.exists()
-    assert store.prune([SHELF], dry=False).broken == (str(bad),)
+    assert store.prune([SHELF], dry=False, now=LATER).broken == (str(bad),)
     assert found(store, "good", "asked") == {"good": 1.0}
     assert part_paths(store) == [good]
 
@@ -597,7 +602,7 @@ def test_a_number_that_a_bad_disk_changed_is_found_by_pruning(store: VectorStore
     content[-33] ^= 1
     part.write_bytes(bytes(content))
 
-    assert store.prune([SHELF], dry=False).broken == (str(part),)
+    assert store.prune([SHELF], dry=False, now=LATER).broken == (str(part),)
     assert found(store, "a") == {}
 
 
@@ -607,22 +612,23 @@ def test_a_part_that_vanished_between_listing_and_opening_is_no_error(local: Vec
 
     assert found(local, "a", "b") == {"a": 1.0}
     assert [shelf.parts for shelf in local.info()] == [1]
-    assert local.prune([SHELF], dry=True) == Pruned()
+    assert local.prune([SHELF], dry=True, now=LATER) == Pruned()
 
 
-def test_readers_under_a_merge_find_everything_all_the_time(store: VectorStore) -> None:
+# Not in memory: there fsspec gives all threads one open file with one position, as no real storage does.
+def test_readers_under_a_merge_find_everything_all_the_time(local: VectorStore) -> None:
     names = [f"{number}" for number in range(12)]
     wrong: list[Any] = []
 
     for _ in range(8):
         for name in names:
-            kept(store, {name: float(name)})
+            kept(local, {name: float(name)})
         stop = threading.Event()
 
         def read(stop: threading.Event = stop) -> None:
             while not stop.is_set():
                 try:
-                    if len(seen := found(store, *names)) != len(names):
+                    if len(seen := found(local, *names)) != len(names):
                         wrong.append(seen)
                 except Exception as failure:  # noqa: BLE001  # a thread's failure must reach the test
                     wrong.append(failure)
@@ -630,11 +636,11 @@ def test_readers_under_a_merge_find_everything_all_the_time(store: VectorStore) 
         readers = [threading.Thread(target=read) for _ in range(2)]
         for reader in readers:
             reader.start()
-        store.prune([SHELF], dry=False)
+        local.prune([SHELF], dry=False, now=LATER)
         stop.set()
         for reader in readers:
             reader.join()
-        assert len(part_paths(store)) == 1
+        assert len(part_paths(local)) == 1
 
     assert wrong == []
 
@@ -684,13 +690,13 @@ def test_merging_makes_one_part_without_duplicates_and_changes_no_answer(store: 
         kept(store, batch)
     before = sum(path.stat().st_size for path in part_paths(store))
 
-    pruned = store.prune([SHELF], dry=False)
+    pruned = store.prune([SHELF], dry=False, now=LATER)
 
     (part,) = part_paths(store)
     assert pruned == Pruned(merged=2, bytes=before - part.stat().st_size)
     assert load(part.read_bytes())["vectors"].tolist() == rows(1.0, 2.0, 3.0, 4.0).tolist()
     assert found(store, "a", "b", "c", "d") == {"a": 1.0, "b": 2.0, "c": 3.0, "d": 4.0}
-    assert store.prune([SHELF], dry=False) == Pruned(), "there is nothing left to do"
+    assert store.prune([SHELF], dry=False, now=LATER) == Pruned(), "there is nothing left to do"
 
 
 def test_of_one_key_with_two_vectors_the_one_that_was_read_is_merged(store: VectorStore) -> None:
@@ -698,7 +704,7 @@ def test_of_one_key_with_two_vectors_the_one_that_was_read_is_merged(store: Vect
     kept(store, {"a": 2.0})
     before = found(store, "a", "looked for everywhere")
 
-    store.prune([SHELF], dry=False)
+    store.prune([SHELF], dry=False, now=LATER)
 
     assert found(store, "a") == before
 
@@ -708,7 +714,7 @@ def test_merging_keeps_a_part_that_has_everything_already(store: VectorStore) ->
     (whole,) = part_paths(store)
     kept(store, {"a": 1.0})
 
-    assert store.prune([SHELF], dry=False).merged == 1
+    assert store.prune([SHELF], dry=False, now=LATER).merged == 1
     assert part_paths(store) == [whole]
 
 
@@ -723,9 +729,9 @@ def test_pruning_takes_what_is_not_to_be_kept_and_a_dry_run_takes_nothing(store:
     (older / "part.parquet").write_bytes(b"PAR1")
     there = everything(store)
 
-    would = store.prune(["used", "elsewhere"], dry=True)
+    would = store.prune(["used", "elsewhere"], dry=True, now=LATER)
     assert everything(store) == there
-    did = store.prune(["used", "elsewhere"], dry=False)
+    did = store.prune(["used", "elsewhere"], dry=False, now=LATER)
 
     assert would == did
     assert (did.shelves, did.older, did.merged, did.broken) == (("unused",), ("0123456789abcdef",), 1, ())
@@ -741,9 +747,79 @@ def test_pruning_brings_home_what_a_killed_run_left_on_a_shelf_that_is_kept(stor
     content, _ = written_journal(store, {"c": 3.0})
     (store.journals / f"{SHELF}.killed.journal").write_bytes(content)
 
-    assert store.prune([SHELF, "elsewhere"], dry=False).merged == 1
+    assert store.prune([SHELF, "elsewhere"], dry=False, now=LATER).merged == 1
     assert left_journals(store) == []
     assert found(store, "a", "c") == {"a": 1.0, "c": 3.0}
+
+
+@pytest.mark.parametrize(
+    ("hours_later", "spare_hours", "stays"), [(1, 24.0, True), (25, 24.0, False), (25, 26.0, True), (0, 0.0, False)]
+)
+def test_a_shelf_that_no_table_names_yet_stays_while_it_is_young(
+    store: VectorStore, hours_later: int, spare_hours: float, stays: bool
+) -> None:
+    kept(store, {"a": 1.0}, shelf="finished")
+    now = datetime.now(UTC) + timedelta(hours=hours_later)
+
+    would = store.prune([], dry=True, now=now, spare_hours=spare_hours)
+    did = store.prune([], dry=False, now=now, spare_hours=spare_hours)
+
+    assert would == did
+    assert (did.spared, did.shelves) == ((("finished",), ()) if stays else ((), ("finished",)))
+    assert found(store, "a", shelf="finished") == ({"a": 1.0} if stays else {})
+
+
+def test_what_an_asset_finished_stays_while_it_fills_its_next_shelf(store: VectorStore) -> None:
+    kept(store, {"a": 1.0}, shelf="pooled")
+
+    with store.keeping("published", ABOUT, "float32") as keep:
+        keep(digests("a"), rows(2.0))
+        pruned = store.prune([], dry=False, now=datetime.now(UTC))
+
+    assert pruned == Pruned(spared=("pooled",))
+    assert [found(store, "a", shelf=shelf) for shelf in ("pooled", "published")] == [{"a": 1.0}, {"a": 2.0}]
+
+
+def aged(*paths: Path) -> None:
+    """Make some files two days old."""
+    for path in paths:
+        os.utime(path, (path.stat().st_atime, path.stat().st_mtime - 48 * 60 * 60))
+
+
+@pytest.mark.parametrize("young", ["part", "about", "journal", "nothing"])
+def test_a_shelf_is_as_young_as_its_newest_file(local: VectorStore, young: str) -> None:
+    content, _ = written_journal(local, {"b": 2.0})
+    kept(local, {"a": 1.0})
+    left = local.journals / f"{SHELF}.killed.journal"
+    left.write_bytes(content)
+    about = Path(local.folder.path, SHELF, "about.json")
+    files = {"part": Path(part_paths(local)[0].path), "about": about, "journal": left}
+    aged(*(path for name, path in files.items() if name != young))
+
+    pruned = local.prune(["elsewhere"], dry=False, now=datetime.now(UTC))
+
+    assert (pruned.spared, pruned.shelves) == (((), (SHELF,)) if young == "nothing" else ((SHELF,), ()))
+
+
+def test_a_broken_part_of_a_young_shelf_is_mended(store: VectorStore) -> None:
+    kept(store, {"a": 1.0})
+    bad = store.folder / SHELF / f"{'f' * 32}.safetensors"
+    bad.write_bytes(b"garbage")
+
+    assert store.prune([], dry=False, now=datetime.now(UTC)).broken == (str(bad),)
+    assert found(store, "a", "b") == {"a": 1.0}
+
+
+def test_where_the_storage_keeps_no_times_a_shelf_stays_unless_none_is_spared(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(MemoryFileSystem, "modified", AbstractFileSystem.modified)  # as storages without times have it
+    store = store_at(f"memory://{uuid.uuid4().hex}", tmp_path)
+    kept(store, {"a": 1.0})
+
+    assert store.prune([], dry=False, now=LATER) == Pruned(spared=(SHELF,))
+    assert found(store, "a") == {"a": 1.0}
+    assert store.prune([], dry=False, now=LATER, spare_hours=0).shelves == (SHELF,)
 
 
 def everything(store: VectorStore) -> dict[str, int]:

@@ -27,7 +27,8 @@ from anipop_pipeline.errors import Undecodable
 from anipop_pipeline.stages.parse.page import NO_PICTURE
 from anipop_pipeline.stages.tables.features import ImageRejects, PosterImages
 
-LARGEST = 100_000_000  # pixels: three times as many bytes still fit into any memory
+LARGEST = 100_000_000  # pixels: Pillow takes four bytes for each, and as much again while it converts them
+LONGEST = 65_535  # pixels a side, the most that a JPEG can have: Pillow resizes all rows before it drops any
 RAW_PIXELS = 750
 AT_ONCE = 256  # files that wait for a thread
 OPENING = Lock()  # filters of warnings belong to the whole process
@@ -123,9 +124,11 @@ def _opened(content: bytes, known: Format) -> ImageFile:
     with OPENING, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         picture = known.opened(BytesIO(content))
+    size = f"{picture.width:,} x {picture.height:,} pixels"
     if picture.width * picture.height > LARGEST:
-        size = f"{picture.width:,} x {picture.height:,} pixels"
         raise _undecodable(f"{size}: more than {LARGEST // 1_000_000} megapixels")
+    if max(picture.size) > LONGEST:
+        raise _undecodable(f"{size}: a side is longer than {LONGEST:,}")
     return picture
 
 
@@ -151,29 +154,28 @@ def shrunk(content: bytes, side: int) -> np.ndarray:
 def side_by_side(contents: list[bytes]) -> Image.Image:
     """Return pictures pasted left to right, top-aligned, on black, as the paper pastes portraits.
 
-    Those that cannot be decoded are left out; where none can, Undecodable says why the first cannot.
+    Those that cannot be decoded are left out; where none can, Undecodable says why the first cannot. It also says so
+    where all of them together are larger than one picture may be.
     """
-    pictures, refused = [], []
+    pictures, refused = list[Image.Image](), list[Undecodable]()
+    width = height = 0
     for content in contents:
         try:
             pictures.append(decode(content))
         except Undecodable as why:
             refused.append(why)
+            continue
+        width, height = width + pictures[-1].width, max(height, pictures[-1].height)
+        if width * height > LARGEST:  # before the rest is decoded
+            raise _undecodable(f"{len(contents):,} pictures: too wide together")
     if not pictures:
         raise refused[0]
-    canvas = Image.new("RGB", (sum(p.width for p in pictures), max(p.height for p in pictures)))
+    canvas = Image.new("RGB", (width, height))
     left = 0
     for picture in pictures:
         canvas.paste(picture, (left, 0))
         left += picture.width
     return canvas
-
-
-def as_png(picture: Image.Image) -> bytes:
-    """Return a picture as a lossless file, fast rather than small."""
-    file = BytesIO()
-    picture.save(file, "PNG", compress_level=1)
-    return file.getvalue()
 
 
 def first_pixels(picture: Image.Image) -> list[float]:

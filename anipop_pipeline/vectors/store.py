@@ -9,6 +9,7 @@ import os
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -19,6 +20,7 @@ from anipop_pipeline.errors import CorruptFile
 from anipop_pipeline.lake import SITE_NAME, Lake, Manifest
 from anipop_pipeline.storage import place, staging, write_json, writing
 from anipop_pipeline.vectors import journal, parts
+from anipop_pipeline.vectors.files import last_written, listed, remove
 from anipop_pipeline.vectors.journal import Journal
 from anipop_pipeline.vectors.parts import Part
 
@@ -47,6 +49,7 @@ class Pruned:
     """What was removed, or would be."""
 
     shelves: tuple[str, ...] = ()
+    spared: tuple[str, ...] = ()  # shelves that no table names, and that are too young to go
     older: tuple[str, ...] = ()  # folders of an older layout
     merged: int = 0  # parts whose vectors are in another part now
     broken: tuple[str, ...] = ()  # parts that cannot be read, or are not what was written
@@ -56,6 +59,7 @@ class Pruned:
         """Return both together."""
         return Pruned(
             self.shelves + other.shelves,
+            self.spared + other.spared,
             self.older + other.older,
             self.merged + other.merged,
             self.broken + other.broken,
@@ -128,20 +132,25 @@ class VectorStore:
 
     def older(self) -> list[UPath]:
         """Return the folders of an older layout, which nothing reads any more."""
-        return [folder for folder in _listed(self.folder) if any(path.suffix == OLDER for path in _listed(folder))]
+        return [folder for folder in listed(self.folder) if any(path.suffix == OLDER for path in listed(folder))]
 
-    def prune(self, keep: Collection[str], *, dry: bool) -> Pruned:
+    def prune(self, keep: Collection[str], *, dry: bool, now: datetime, spare_hours: float = 24.0) -> Pruned:
         """Return what was removed: shelves that are not to be kept, and what the others have twice or broken.
 
-        A shelf that a run of this machine is filling is kept: nothing can say yet that it is used.
+        A shelf that a run of this machine is filling is kept: nothing can say yet that it is used. So is one that was
+        written in the last hours: an asset fills several shelves, and only its manifest, which comes last, names them.
         """
         with writing(self.folder):
             pruned = Pruned()
             for folder in self.older():
-                pruned += Pruned(older=(folder.name,), bytes=_remove(folder, dry))
+                pruned += Pruned(older=(folder.name,), bytes=remove(folder, dry))
             for name in self._shelves():
-                is_kept = name in keep or any(map(journal.lives, self._journals(name)))
-                pruned += self._merge(name, dry) if is_kept else self._drop(name, dry)
+                if name in keep or any(map(journal.lives, self._journals(name))):
+                    pruned += self._merge(name, dry)
+                elif self._is_young(name, now, spare_hours):
+                    pruned += Pruned(spared=(name,)) + self._merge(name, dry)
+                else:
+                    pruned += self._drop(name, dry)
         return pruned
 
     # Reading
@@ -149,7 +158,7 @@ class VectorStore:
     def _shelves(self) -> list[str]:
         """Return the names of all shelves, also of those that are only in journals yet."""
         older = {folder.name for folder in self.older()}
-        sealed = {folder.name for folder in _listed(self.folder) if folder.is_dir()}
+        sealed = {folder.name for folder in listed(self.folder) if folder.is_dir()}
         return sorted((sealed - older) | journal.shelves(self.journals))
 
     def _journals(self, shelf: str) -> list[Path]:
@@ -160,7 +169,7 @@ class VectorStore:
         seen, vanished = set[str](), True
         while vanished:
             vanished = False
-            for path in _listed(self.folder / shelf):
+            for path in listed(self.folder / shelf):
                 if path.suffix != parts.ENDING or path.name in seen:
                     continue
                 seen.add(path.name)
@@ -236,6 +245,11 @@ class VectorStore:
 
     # Pruning
 
+    def _is_young(self, shelf: str, now: datetime, hours: float) -> bool:
+        """Return whether a shelf was written in the last hours, or may have been; in the last zero hours none was."""
+        files = [*map(UPath, self._journals(shelf)), *listed(self.folder / shelf)]  # in the order of sealing
+        return hours > 0 and (now - last_written(files)) / timedelta(hours=1) < hours
+
     def _merge(self, shelf: str, dry: bool) -> Pruned:
         """Return what a shelf can do without once all its sound parts are one."""
         if not dry:
@@ -262,12 +276,12 @@ class VectorStore:
                     freed += left.size()
                     if not dry:
                         path.unlink(missing_ok=True)
-        return Pruned(shelves=(shelf,), bytes=freed + _remove(self.folder / shelf, dry))
+        return Pruned(shelves=(shelf,), bytes=freed + remove(self.folder / shelf, dry))
 
 
 def used(lake: Lake) -> dict[str, Manifest]:
     """Return the shelves that tables of a lake's sites were made with, each with the table that was made last."""
-    names = [folder.name for folder in _listed(lake.root) if SITE_NAME.fullmatch(folder.name)]
+    names = [folder.name for folder in listed(lake.root) if SITE_NAME.fullmatch(folder.name)]
     sites = [replace(lake, site=name) for name in names]
     manifests = [site.manifest(table) for site in sites for table in MADE_OF_VECTORS if site.has(table)]
     in_order = sorted(manifests, key=lambda manifest: manifest.written_at)
@@ -277,20 +291,3 @@ def used(lake: Lake) -> dict[str, Manifest]:
 def _kept(records: list[bytes]) -> list[Part]:
     """Return what was kept in a journal; its first record says what its shelf is."""
     return [parts.parsed(record, "a journal") for record in records[1:]]
-
-
-def _listed(folder: UPath) -> list[UPath]:
-    """Return what lies in a folder now, by name; nothing where there is none."""
-    folder.fs.invalidate_cache(folder.path)  # object storage remembers what it listed
-    try:
-        return sorted(folder.iterdir(), key=lambda path: str(path.name))
-    except (FileNotFoundError, NotADirectoryError):
-        return []
-
-
-def _remove(folder: UPath, dry: bool) -> int:
-    """Return how many bytes the files of a folder have that is gone now, or would be."""
-    size = sum(path.stat().st_size for path in _listed(folder))
-    if folder.exists() and not dry:
-        folder.fs.rm(folder.path, recursive=True)
-    return size

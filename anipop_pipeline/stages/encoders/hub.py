@@ -7,6 +7,7 @@ file; here it is asked one short question first, and whoever does not answer it 
 Belongs here: commits and files. Does not: what the files mean (load.py).
 """
 
+import errno
 import json
 import os
 import re
@@ -30,6 +31,8 @@ READS: dict[Modality, tuple[str, ...]] = {
     "text": ("tokenizer.json", "tokenizer.model", "spiece.model", "spm.model", "vocab.txt", "vocab.json"),
     "image": ("preprocessor_config.json", "processor_config.json"),
 }
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
+FORBIDDEN = (errno.EACCES, errno.EPERM)
 WANTED = ["*.json", "*.txt", "*.model", "*.jinja", WEIGHTS, "model-*.safetensors"]
 FIX = "name a folder made by save_pretrained, or an id on the hub that holds safetensors, or set encoders = 'none'"
 
@@ -168,10 +171,22 @@ def _reaching(model: str, revision: str) -> Iterator[None]:
     except errors.RepositoryNotFoundError as strange:
         raise missing(model, revision, "the hub knows no such model, or shows it only to those logged in") from strange
     except (errors.HTTPError, OSError) as silent:  # type: ignore[attr-defined]  # the client's own, whichever it uses
+        if refused := _refused_by_disk(silent):
+            why = f"its files cannot be written: {refused.strerror} ({refused.filename or _cached(model)})"
+            raise missing(model, revision, why, "free some disk, or set HF_HOME to another place") from silent
         why = f"it is not in the local cache, and the hub does not answer ({_first_line(silent)})"
         raise missing(
             model, revision, why, f"mend the network, or bring the model into the cache; or {FIX}"
         ) from silent
+
+
+def _refused_by_disk(error: BaseException | None) -> OSError | None:
+    """Return the refusal of a disk that an error is, or that caused it; a firewall's forbids too, but names no file."""
+    while error is not None:
+        if isinstance(error, OSError) and (error.errno in FULL or (error.errno in FORBIDDEN and error.filename)):
+            return error
+        error = error.__cause__
+    return None
 
 
 def _first_line(error: Exception) -> str:

@@ -3,11 +3,14 @@
 Belongs here: building and saving them. Does not: loading them again (load.py).
 """
 
+import errno
 import hashlib
+import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 from anipop_pipeline.stages.encoders.load import quietly
 
@@ -61,13 +64,24 @@ def build_tiny_resnet(folder: str, seed: int) -> None:
 
 
 def _save(folder: str, *parts: Any) -> None:
-    """Write all parts beside, then rename: a folder that exists is whole."""
-    beside = Path(f"{folder}.part")
-    with quietly():
-        for part in parts:
-            part.save_pretrained(beside)
-    if not Path(folder).exists():
+    """Write all parts beside, then rename: a folder that exists is whole, and all of it is of one run."""
+    beside = Path(f"{folder}.{uuid4().hex}.part")
+    try:
+        with quietly():
+            for part in parts:
+                part.save_pretrained(beside)
+        _rename(beside, Path(folder))
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)
+
+
+def _rename(beside: Path, folder: Path) -> None:
+    """Give a folder its name; where another run was faster, its folder is as good."""
+    try:
         beside.rename(folder)
+    except OSError as taken:
+        if taken.errno not in {errno.EEXIST, errno.ENOTEMPTY}:
+            raise
 
 
 @contextmanager
