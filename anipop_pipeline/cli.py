@@ -29,7 +29,8 @@ if TYPE_CHECKING:
     from anipop_pipeline.stages.pitch import Pitch
     from anipop_pipeline.vectors import Shelf
 
-CACHE_COLUMNS = ("model", "pooling", "length", "precision", "vectors", "MB", "parts", "last used by")
+CACHE_COLUMNS = ("shelf", "model", "pooling", "length", "precision", "vectors", "MB", "parts", "last used by")
+PLAIN = ("cut", "crop")  # what is not worth telling of a shelf
 Command = Callable[[argparse.Namespace], int]
 
 
@@ -337,7 +338,12 @@ def _cache_info(_parsed: argparse.Namespace) -> int:
     store = VectorStore(lake)
     shelves, older, last = store.info(), store.older(), used(lake)
     if shelves:
-        _print_table([CACHE_COLUMNS, *(_cache_row(shelf, last.get(shelf.name)) for shelf in shelves)])
+        _print_table(
+            [
+                CACHE_COLUMNS,
+                *(_cache_row(shelf, last.get(shelf.name)) for shelf in sorted(shelves, key=lambda one: str(one.about))),
+            ]
+        )
         print(
             f"{sum(shelf.vectors for shelf in shelves):,} vectors, {sum(shelf.bytes for shelf in shelves) / 1e6:.1f} MB"
         )
@@ -353,9 +359,14 @@ def _cache_info(_parsed: argparse.Namespace) -> int:
 
 
 def _cache_row(shelf: "Shelf", last: Manifest | None) -> tuple[str, ...]:
-    named = [str(shelf.about.get(name, "?")) for name in ("model", "pooling", "length")]
+    told = shelf.about
+    extra = [f"layer {told['layer']}"] if told.get("layer") else []
+    extra += [what for what in (told.get("long_texts"), told.get("preprocessing")) if what not in (None, "", *PLAIN)]
+    pooling = " ".join([str(told.get("pooling", "?")), *(f"({what})" for what in extra)])
+    model = Path(str(told.get("model", "?"))).name  # of a folder, its own name
+    named = [shelf.name[:8], model, pooling, str(told.get("length", "-"))]
     figures = [f"{shelf.vectors:,}", f"{shelf.bytes / 1e6:.1f}", f"{shelf.parts}"]
-    return (*named, shelf.dtype, *figures, f"{last.site}: {last.asset}" if last else "nothing")
+    return (*named, shelf.dtype, *figures, f"{last.site}: {last.asset}" if last else "no table now")
 
 
 def _print_table(lines: Sequence[Sequence[str]]) -> None:
@@ -375,7 +386,7 @@ def _cache_prune(parsed: argparse.Namespace) -> int:
     print(
         f"{'Would free' if parsed.dry_run else 'Freed'} {pruned.bytes / 1e6:.1f} MB: {len(pruned.shelves)} unused "
         f"shelves, {len(pruned.older)} folders of an older layout, {len(pruned.broken)} broken parts, "
-        f"{pruned.merged} parts merged into others"
+        f"{pruned.merged} parts packed into others"
     )
     if pruned.spared:
         print(f"{len(pruned.spared)} unused shelves are younger than {parsed.older_than:g} h and stay")

@@ -7,6 +7,8 @@ Belongs here: what a person may turn. Does not: secrets and places, which come f
 
 import re
 import tomllib
+from collections.abc import Mapping
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,7 @@ from pydantic import ConfigDict, Field, ValidationError, field_validator
 from anipop_pipeline.errors import SettingError
 
 DIALS_FILE = Path("anipop.toml")
+UNKNOWN = "extra_forbidden"  # pydantic's name for a name that is not there
 LISTING = re.compile(r"top|seasons (19|20)[0-9]{2}-(19|20)[0-9]{2}|ids [1-9][0-9]{0,5}-[1-9][0-9]{0,5}")
 
 
@@ -58,12 +61,28 @@ def override_defaults(dials: type[Dials], values: dict[str, Any]) -> None:
     try:
         dials(**values)
     except ValidationError as wrong:
-        said = "; ".join(f"{'.'.join(map(str, error['loc']))}: {error['msg']}" for error in wrong.errors())
-        raise _wrong(f"[{dials.__name__}] {said}", f"choose from {', '.join(dials.model_fields)}") from None
+        said = "; ".join(_told(error) for error in wrong.errors())
+        raise _wrong(
+            f"[{dials.__name__}] {said}", "; ".join(_mended(dials, error) for error in wrong.errors())
+        ) from None
     for name, value in values.items():
         dials.model_fields[name].default = value
     if values:
         dials.model_rebuild(force=True)
+
+
+def _told(error: Mapping[str, Any]) -> str:
+    name = ".".join(map(str, error["loc"]))
+    return f"{name}: there is no such dial" if error["type"] == UNKNOWN else f"{name}: {error['msg']}"
+
+
+def _mended(dials: type[Dials], error: Mapping[str, Any]) -> str:
+    """Return what to write instead: the dial that was meant, or what the dial says of itself."""
+    name = str(error["loc"][0]) if error["loc"] else ""
+    if error["type"] != UNKNOWN and name in dials.model_fields:
+        return f"{name}: {dials.model_fields[name].description}"
+    near = get_close_matches(name, dials.model_fields, n=3)
+    return f"choose from {', '.join(near or dials.model_fields)}"
 
 
 def check_sections() -> None:

@@ -13,7 +13,7 @@ from typing import Any, Literal
 import dagster as dg
 import polars as pl
 
-from anipop_pipeline.assets.news import embedding_shown
+from anipop_pipeline.assets.news import embedded, embedding_shown
 from anipop_pipeline.config import EncoderConfig
 from anipop_pipeline.demo import world
 from anipop_pipeline.lake import Folder, Lake
@@ -78,6 +78,8 @@ class Encoding:
             map_batches=self.engine.map_batches,
             progress=embedding_shown(self.context, name, units),
         )
+        if done.figures.unique:
+            self.context.log.info(f"{name}: {embedded(done.figures, units)}")
         self.rejects += [(ids[place], name, reason) for place, reason in done.rejected.items()]
         self.shelves.append(plan.shelf)
         self.figures |= {f"{name}/{figure}": value for figure, value in done.figures.told(units).items()}
@@ -115,7 +117,10 @@ class Encoding:
             {"table.parquet": table, "rejects.parquet": rejects}, absent=absent, notes={"shelves": self.shelves}
         )
         said = {"encoder": self.encoder.model, "revision": self.encoder.revision or "a folder", "device": self.device}
-        return dg.MaterializeResult(value=folder, metadata={**said, "dtype": self.dtype, **self.figures})
+        dials = dg.MetadataValue.json(self.dials.model_dump())
+        return dg.MaterializeResult(
+            value=folder, metadata={**said, "dtype": self.dtype, "dials": dials, **self.figures}
+        )
 
 
 def chosen(modality: Literal["text", "image"], lake: Lake, dials: EncoderConfig) -> Encoder:

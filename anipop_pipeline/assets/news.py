@@ -91,16 +91,21 @@ def embedded(figures: speed.Figures, units: str) -> str:
 
     >>> embedded(speed.Figures(asked=900, unique=800, cached=300, computed=125, tokens=10_000, seconds=10.0), "texts")
     '[#####---------------] 125 of 500 texts, 300 were here, 12.5/s, 1,000 tokens/s, about 30 s left'
+    >>> embedded(speed.Figures(asked=900, unique=300, cached=300), "texts")
+    '300 texts were here'
     """
+    if figures.cached == figures.unique:
+        return f"{figures.cached:,} {units} were here"
     wanted = figures.unique - figures.cached
     done = figures.computed + figures.rejected
-    full = int(BAR * done / wanted) if wanted else BAR
+    full = int(BAR * done / wanted)
     parts = [f"[{'#' * full}{'-' * (BAR - full)}] {done:,} of {wanted:,} {units}"]
     parts += [f"{figures.cached:,} were here"] if figures.cached else []
     if figures.seconds and figures.computed:
         parts.append(f"{figures.computed / figures.seconds:.1f}/s")
         parts += [f"{figures.tokens / figures.seconds:,.0f} tokens/s"] if figures.tokens else []
-        parts.append(f"about {_span((wanted - done) * figures.seconds / figures.computed)} left")
+        left = (wanted - done) * figures.seconds / figures.computed
+        parts += [f"about {_span(left)} left"] if done < wanted else [f"{_span(figures.seconds)} in all"]
     return ", ".join(parts)
 
 
