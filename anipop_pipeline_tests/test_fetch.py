@@ -182,7 +182,7 @@ def test_we_say_who_we_are_and_ask_for_gzip(site: Site) -> None:
 
 
 def test_the_body_is_kept_as_it_was_sent(site: Site) -> None:
-    packed = gzip.compress(PAGE)
+    packed = gzip.compress(PAGE, mtime=0)
     site.answers["/anime/1"] = [(200, {"Content-Encoding": "gzip"}, packed)]
 
     got = one(site)
@@ -349,7 +349,7 @@ def test_the_jitter_comes_from_the_seed(site: Site) -> None:
 
 
 def test_a_torn_body_is_asked_for_again(site: Site) -> None:
-    torn = gzip.compress(PAGE)[:-9]
+    torn = gzip.compress(PAGE, mtime=0)[:-9]
     gzipped = {"Content-Encoding": "gzip", "Content-Length": ""}
     site.answers["/anime/1"] = [(200, {"Content-Length": "9999"}, PAGE), (200, gzipped, torn), (200, {}, PAGE)]
 
@@ -361,7 +361,7 @@ def test_a_torn_body_is_asked_for_again(site: Site) -> None:
     [
         ({}, bytes(2000)),
         ({"Content-Length": "10000000000"}, b""),
-        ({"Content-Encoding": "gzip"}, gzip.compress(bytes(2000))),
+        ({"Content-Encoding": "gzip"}, gzip.compress(bytes(2000), mtime=0)),
     ],
     ids=["on the wire", "as it says", "unpacked"],
 )

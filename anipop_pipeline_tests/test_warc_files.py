@@ -43,7 +43,7 @@ def test_a_record_is_found_again_at_its_place_in_any_order(packing: str, order: 
 
 
 def test_a_place_names_the_member_and_the_record_within_it() -> None:
-    one, two = gzip.compress(RECORDS[0] + RECORDS[1]), gzip.compress(RECORDS[3])
+    one, two = gzip.compress(RECORDS[0] + RECORDS[1], mtime=0), gzip.compress(RECORDS[3], mtime=0)
 
     places = [place for place, _, _ in read(one + two)]
 
@@ -129,8 +129,8 @@ def test_a_packed_file_is_refused_whichever_byte_of_its_content_was_changed(pack
         (b"", "the file is empty"),
         (RECORDS[2][:-200], "the file ends 196 bytes before the record does"),
         (RECORDS[0][:60], "the file ends within the headers"),
-        (gzip.compress(RECORDS[2])[:-4], "the file ends within a gzip member"),
-        (gzip.compress(RECORDS[0]) + b"<html>", "the bytes are no gzip"),
+        (gzip.compress(RECORDS[2], mtime=0)[:-4], "the file ends within a gzip member"),
+        (gzip.compress(RECORDS[0], mtime=0) + b"<html>", "the bytes are no gzip"),
         (RECORDS[0] + b"<html>\r\n\r\n", "the bytes are no record of WARC 0.17 to 1.1"),
         (b"WARC/2.0\r\n\r\n", "the bytes are no record of WARC 0.17 to 1.1"),
         (b"WARC/1.0\r\nWARC-Type: response\r\n\r\n", "does not say how long it is"),
@@ -158,11 +158,11 @@ def test_damage_is_found_in_records_that_nobody_reads() -> None:
     ("data", "message"),
     [
         (b"filedesc://a.arc 0.0.0.0 20200101000000 text/plain 76\n", "warcio recompress"),
-        (gzip.compress(b"filedesc://a.arc 0.0.0.0 20200101000000 text/plain 76\n"), "warcio recompress"),
+        (gzip.compress(b"filedesc://a.arc 0.0.0.0 20200101000000 text/plain 76\n", mtime=0), "warcio recompress"),
         (b"PK\x03\x04 and so on", "archive/\\*.warc.gz"),
         (b"\x28\xb5\x2f\xfd and so on", "zstd -d"),
         (b"<!doctype html>", "no WARC file"),
-        (gzip.compress(b"<!doctype html>"), "no WARC file"),
+        (gzip.compress(b"<!doctype html>", mtime=0), "no WARC file"),
     ],
 )
 def test_what_is_no_warc_file_is_called_what_it_is(data: bytes, message: str) -> None:
