@@ -15,7 +15,7 @@ import numpy as np
 import pyarrow as pa
 
 from anipop_pipeline.stages.embed.batches import grouped
-from anipop_pipeline.stages.embed.plan import PAPER, Plan
+from anipop_pipeline.stages.embed.plan import Plan
 
 CHUNK = 4096  # texts that are tokenised together, while the model is at those before them
 Unit = tuple[int, np.ndarray]  # its number, its tokens
@@ -94,7 +94,7 @@ def batches(texts: Mapping[bytes, str], plan: Plan, tokenizer: Any, assembly: As
 def tokens(tokenizer: Any, texts: list[str], plan: Plan) -> list[np.ndarray]:
     """Return the tokens of each text, cut to the window unless there are several; a text always has one."""
     told = [plan.encoder.preprocessing + text for text in texts]
-    cut = {"truncation": True, "max_length": plan.length} if plan.long_texts == "cut" or plan.pooling in PAPER else {}
+    cut = {"truncation": True, "max_length": plan.length} if plan.long_texts == "cut" else {}
     rows = tokenizer(told, return_attention_mask=False, verbose=False, **cut)["input_ids"]
     return [np.asarray(row or [tokenizer.pad_token_id], dtype=np.int32) for row in rows]
 
