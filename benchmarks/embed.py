@@ -157,7 +157,7 @@ def ours(plan: Plan) -> Callable[[list[Any]], Vectors]:
 
 def plan_of(modality: Any, folder: str, device: str, length: int, **more: Any) -> Plan:
     encoder = encoders.choose(modality, folder)
-    plan = Plan(encoder, "mean", length, dtype=encoders.dtype("auto", device), device=device, workers=0)
+    plan = Plan(encoder, "mean", length, dtype=encoders.dtype("auto", device), device=device, workers=0, decoders=0)
     return embed.suited(replace(plan, **more), os.cpu_count() or 1)
 
 

@@ -99,6 +99,7 @@ class Encoding:
             device=self.device,
             at_once=dials.batch_tokens if self.modality == "text" else dials.batch_images,
             workers=dials.workers,
+            decoders=0,
             compiled=dials.compiled,
         )
         return embed.suited(plan, os.cpu_count() or 1)

@@ -79,7 +79,7 @@ def suited(plan: Plan, cores: int) -> Plan:
     """Return the plan with batches and workers that suit its device, where it leaves them open."""
     at_once = plan.at_once or AT_ONCE[plan.encoder.modality][plan.device]
     side_by_side = cores if plan.device == "cpu" and not plan.compiled else 1  # one thread at a time compiles
-    return replace(plan, at_once=at_once, workers=plan.workers or side_by_side)
+    return replace(plan, at_once=at_once, workers=plan.workers or side_by_side, decoders=plan.decoders or cores)
 
 
 def embed(

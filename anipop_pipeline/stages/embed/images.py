@@ -3,7 +3,6 @@
 Belongs here: from files to batches of pixels. Does not: single pictures (pictures.py), what a model makes of them.
 """
 
-import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -44,7 +43,7 @@ def _decoded(
             return refused
 
     keys = list(files)
-    with ThreadPoolExecutor(os.cpu_count() or 1, thread_name_prefix="anipop-decode") as pool:
+    with ThreadPoolExecutor(plan.decoders, thread_name_prefix="anipop-decode") as pool:
         for start in range(0, len(keys), size):
             some = keys[start : start + size]
             yield from zip(some, pool.map(decode, [files[key] for key in some]), strict=True)

@@ -34,6 +34,7 @@ class Plan:
     device: str = "cpu"
     at_once: int = 0  # tokens or pictures in one batch; 0 is what suits the device
     workers: int = 1  # batches that the processor computes side by side, each on one core
+    decoders: int = 1  # threads that read pictures; 0 is one for each core
     compiled: bool = False
 
     def about(self) -> dict[str, Any]:
